@@ -1,0 +1,31 @@
+# How everything is compiled; shared by the main build and by the build of a solution.
+set(CMAKE_CXX_STANDARD 20)
+set(CMAKE_CXX_STANDARD_REQUIRED ON)
+set(CMAKE_CXX_EXTENSIONS OFF)
+set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
+set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+
+add_compile_options(-Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor)
+
+# Frames in a crash report need line tables and frame pointers, also in a release build.
+add_compile_options(-g1 -fno-omit-frame-pointer)
+
+set(DYNAMO_SANITIZE "" CACHE STRING "Comma-separated sanitizers, for example address,undefined")
+if(DYNAMO_SANITIZE)
+  add_compile_options(-fsanitize=${DYNAMO_SANITIZE} -fno-sanitize-recover=all)
+  add_link_options(-fsanitize=${DYNAMO_SANITIZE})
+endif()
+
+# Faster tools where they are found; none is needed.
+find_program(CCACHE ccache)
+if(CCACHE)
+  # Relative paths, so that another checkout of the same sources hits, too.
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${CMAKE_COMMAND} -E env CCACHE_BASEDIR=${CMAKE_SOURCE_DIR}
+                                  CCACHE_NOHASHDIR=1 ${CCACHE})
+endif()
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" OR CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
+  find_program(LLD ld.lld)
+  if(LLD)
+    add_link_options(-fuse-ld=lld)
+  endif()
+endif()

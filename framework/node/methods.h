@@ -1,0 +1,62 @@
+// The calls that the trusted side (checks, console) may make straight into a module, by number.
+// One list gives the numbers, the arguments' and results' codec, and the dispatch: a check says
+// node.invoke<&Ring::preference_list>(v), and it runs out of process or linked in.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <tuple>
+#include <type_traits>
+
+#include "membership.h"
+#include "ring.h"
+#include "warmup.h"
+
+namespace dynamo {
+
+/// Index of a method in Methods.
+using MethodId = std::uint16_t;
+
+template <auto... M>
+struct MethodList {};
+
+/// Append only at the end: saved traces carry these numbers.
+using Methods =
+    MethodList<&Membership::add, &Membership::remove, &Membership::merge, &Membership::history,
+               &Membership::view, &Membership::suspects, &Membership::peer_answered,
+               &Membership::peer_silent, &Ring::successors, &Ring::rebuild, &Ring::owners,
+               &Ring::vnode_of, &Ring::preference_list, &Ring::active_list, &Warmup::ping,
+               &Warmup::counted, &Warmup::answered>;
+
+template <class M>
+struct MethodTraits;
+template <class Module_, class R, class... A>
+struct MethodTraits<R (Module_::*)(A...)> {
+  using Module = Module_;
+  using Value = std::remove_cvref_t<R>;                ///< What it returns; void stays void.
+  using Arguments = std::tuple<std::remove_cvref_t<A>...>;
+};
+template <class Module_, class R, class... A>
+struct MethodTraits<R (Module_::*)(A...) const> : MethodTraits<R (Module_::*)(A...)> {};
+
+namespace detail {
+template <auto Wanted, auto... M>
+constexpr MethodId index_of(MethodList<M...>) {
+  MethodId index = 0;
+  bool found = false;
+  const auto look = [&]<auto Candidate>() {
+    if constexpr (std::is_same_v<decltype(Candidate), decltype(Wanted)>) {
+      if (Candidate == Wanted) found = true;
+    }
+    if (!found) ++index;
+  };
+  (look.template operator()<M>(), ...);
+  return index;
+}
+}  // namespace detail
+
+/// The number of a method, for example method_id<&Ring::owners>.
+template <auto M>
+inline constexpr MethodId method_id = detail::index_of<M>(Methods{});
+
+}  // namespace dynamo

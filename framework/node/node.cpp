@@ -1,0 +1,172 @@
+#include "node/node.h"
+
+#include <algorithm>
+#include <stdexcept>
+#include <utility>
+
+#include "core/codec.h"
+
+namespace dynamo {
+
+namespace {
+
+bool at_work(const NodeConfig& config, std::string_view module) {
+  return std::find(config.modules.begin(), config.modules.end(), module) != config.modules.end();
+}
+
+}  // namespace
+
+Node::Node(NodeSetup setup, Storage& storage, Effects& effects)
+    : setup_(std::move(setup)), storage_(storage), effects_(effects) {
+  const NodeConfig& config = setup_.config;
+  if (at_work(config, "membership")) {
+    membership_ =
+        make_membership(*this, {config.gossip_period, config.call_timeout, config.seeds});
+  }
+  if (at_work(config, "ring")) ring_ = make_ring({config.q, config.n});
+  if (at_work(config, "warmup")) warmup_ = make_warmup(*this);
+}
+
+Node::~Node() = default;
+
+void Node::begin(const Moment& moment) {
+  moment_ = moment;
+  random_ = Random(moment.seed);
+}
+
+void Node::end() {
+  // Histories only grow, so a new size is the sign of new events.
+  if (!membership_ || !ring_ || membership_->history().size() == events_in_ring_) return;
+  ring_->rebuild(membership_->history());
+  events_in_ring_ = membership_->history().size();
+}
+
+void Node::start(const Moment& moment, bool bootstrap) {
+  handler(moment, [&] {
+    if (membership_) membership_->start(bootstrap);
+    if (warmup_) warmup_->start();
+  });
+}
+
+template <class Request, class Module>
+bool Node::dispatch(Module* module, RequestToken token, std::string_view bytes) {
+  if (module == nullptr) return false;
+  std::optional<Request> request = from_bytes<Request>(bytes);
+  if (!request) return false;
+  auto answered = std::make_shared<bool>(false);
+  module->handle(*request, Responder<typename Request::Reply>(
+                               [this, token, answered](std::string reply) {
+                                 if (std::exchange(*answered, true)) {
+                                   throw std::logic_error("a " + std::string(Request::type_name) +
+                                                          " was answered twice");
+                                 }
+                                 effects_.reply(token, std::move(reply));
+                               }));
+  return true;
+}
+
+bool Node::request(const Moment& moment, RequestToken token, const NodeId& /*from*/,
+                   MessageType type, std::string_view bytes) {
+  const std::string name = name_of_message(type);
+  return handler(moment, [&] {
+    if (name == Gossip::type_name) return dispatch<Gossip>(membership_.get(), token, bytes);
+    if (name == Ping::type_name) return dispatch<Ping>(warmup_.get(), token, bytes);
+    return false;
+  });
+}
+
+void Node::call_ended(const Moment& moment, CallId id, Result<std::string> outcome) {
+  const auto found = calls_.find(id);
+  if (found == calls_.end()) return;
+  PendingCall call = std::move(found->second);
+  calls_.erase(found);
+  handler(moment, [&] {
+    // Each request is a ping (lecture: "Failure Detection").
+    if (membership_) {
+      if (outcome.ok()) {
+        membership_->peer_answered(call.to);
+      } else {
+        membership_->peer_silent(call.to);
+      }
+    }
+    call.done(std::move(outcome));
+  });
+}
+
+void Node::timer_fired(const Moment& moment, TimerId id) {
+  const auto found = timers_.find(id);
+  if (found == timers_.end()) return;
+  Callback callback = std::move(found->second);
+  timers_.erase(found);
+  handler(moment, [&] { callback(); });
+}
+
+std::uint64_t Node::random(std::uint64_t bound) {
+  if (bound == 0) throw std::invalid_argument("env.random(0): the bound must be at least 1");
+  return random_.below(bound);
+}
+
+TimerId Node::after(Duration delay, Callback callback) {
+  const TimerId id{++last_id_};
+  timers_.emplace(id, std::move(callback));
+  effects_.set_timer(id, std::max(delay, Duration::zero()));
+  return id;
+}
+
+void Node::cancel(TimerId timer) {
+  if (timers_.erase(timer) != 0) effects_.cancel_timer(timer);
+}
+
+void Node::call_raw(const NodeId& to, std::string_view type, std::string request_bytes,
+                    Duration timeout, RawDone done) {
+  const CallId id = ++last_id_;
+  calls_.emplace(id, PendingCall{to, std::move(done)});
+  effects_.call(id, to, *message_named(type), std::move(request_bytes),
+                std::max(timeout, Duration::zero()));
+}
+
+namespace {
+
+template <class Module>
+Module* module_of(Node& node) {
+  if constexpr (std::is_same_v<Module, Membership>) return node.membership();
+  if constexpr (std::is_same_v<Module, Ring>) return node.ring();
+  if constexpr (std::is_same_v<Module, Warmup>) return node.warmup();
+}
+
+/// What a method returned, encoded; `void` becomes Done.
+template <auto M>
+std::optional<std::string> run(Node& node, std::string_view encoded_args) {
+  using Traits = MethodTraits<decltype(M)>;
+  auto* module = module_of<typename Traits::Module>(node);
+  auto args = codec::decode<typename Traits::Arguments>(encoded_args);
+  if (module == nullptr || !args) return std::nullopt;
+  return std::apply(
+      [&](const auto&... arg) {
+        if constexpr (std::is_void_v<typename Traits::Value>) {
+          (module->*M)(arg...);
+          return codec::encode(Done{});
+        } else {
+          return codec::encode((module->*M)(arg...));
+        }
+      },
+      *args);
+}
+
+template <auto... M>
+std::optional<std::string> run_numbered(Node& node, MethodId method, std::string_view args,
+                                        MethodList<M...>) {
+  using Run = std::optional<std::string> (*)(Node&, std::string_view);
+  static constexpr Run table[] = {&run<M>...};
+  if (method >= std::size(table)) return std::nullopt;
+  return table[method](node, args);
+}
+
+}  // namespace
+
+std::optional<std::string> Node::invoke(const Moment& moment, MethodId method,
+                                        std::string_view args) {
+  return handler(moment, [&] { return run_numbered(*this, method, args, Methods{}); });
+}
+
+}  // namespace dynamo

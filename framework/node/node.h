@@ -1,0 +1,144 @@
+// One node: the modules of a solution put together, and the Env they see. Without any I/O of its
+// own: events come in, effects go out. dynamo-node carries the effects out on sockets and a disk, the
+// simulator in virtual time; the object code of a solution is the same.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/env.h"
+#include "core/random.h"
+#include "node/config.h"
+#include "node/messages.h"
+#include "node/methods.h"
+
+namespace dynamo {
+
+/// Names one outgoing call of one start of a node.
+using CallId = std::uint64_t;
+
+/// Names one incoming request until it is answered. The driver chooses it and takes it once.
+using RequestToken = std::uint64_t;
+
+/// When a handler runs, and the seed of what it draws.
+struct Moment {
+  Instant now;
+  Instant wall;
+  std::uint64_t seed = 0;
+};
+
+/// What a handler does to the world, in order. The driver holds all of it back until the handler's
+/// writes are durable (output commit). The views are dead after the call.
+class Effects {
+ public:
+  virtual ~Effects() = default;
+  virtual void call(CallId id, const NodeId& to, MessageType type, std::string bytes,
+                    Duration timeout) = 0;
+  virtual void reply(RequestToken token, std::string bytes) = 0;
+  virtual void set_timer(TimerId id, Duration delay) = 0;
+  virtual void cancel_timer(TimerId id) = 0;
+  virtual void note(std::string_view text) = 0;
+};
+
+/// A node's name, its disk's incarnation, and the config that it starts with.
+struct NodeSetup {
+  NodeId self;
+  Incarnation incarnation = 0;
+  NodeConfig config;
+  FIELDS(self, incarnation, config)
+};
+
+/// Each public method but the accessors is one handler; call them from one thread, one at a time.
+/// A solution's exception passes through: the driver must not go on with this node after one.
+class Node final : private Env {
+ public:
+  /// `storage` and `effects` outlive the node. Builds the modules that the config names.
+  Node(NodeSetup setup, Storage& storage, Effects& effects);
+  ~Node() override;
+  Node(const Node&) = delete;
+  Node& operator=(const Node&) = delete;
+
+  /// Comes first and once.
+  void start(const Moment& moment, bool bootstrap);
+
+  /// False if no module takes such a request, or the bytes are malformed: then nothing was run.
+  bool request(const Moment& moment, RequestToken token, const NodeId& from, MessageType type,
+               std::string_view bytes);
+
+  /// The end of a call: its reply, or why there is none. An unknown id is ignored.
+  void call_ended(const Moment& moment, CallId id, Result<std::string> outcome);
+
+  /// An unknown or cancelled timer is ignored.
+  void timer_fired(const Moment& moment, TimerId id);
+
+  /// Runs a method by number. Nothing if the number is unknown, the module is not at work, or the
+  /// arguments are malformed; else the encoded result.
+  std::optional<std::string> invoke(const Moment& moment, MethodId method, std::string_view args);
+
+  /// Runs `f` as a handler: what the HTTP API does. `f` may use the modules below.
+  template <class F>
+  auto handler(const Moment& moment, F&& f);
+
+  // The modules at work; null if the config does not name them. Only inside handler().
+  Membership* membership() { return membership_.get(); }
+  Ring* ring() { return ring_.get(); }
+  Warmup* warmup() { return warmup_.get(); }
+  const NodeSetup& setup() const { return setup_; }
+
+ private:
+  struct PendingCall {
+    NodeId to;
+    RawDone done;
+  };
+
+  void begin(const Moment& moment);
+  void end();
+  template <class Request, class Module>
+  bool dispatch(Module* module, RequestToken token, std::string_view bytes);
+
+  // Env, as the modules see it.
+  const NodeId& self() const override { return setup_.self; }
+  Incarnation incarnation() const override { return setup_.incarnation; }
+  Instant now() const override { return moment_.now; }
+  Instant wall_clock() const override { return moment_.wall; }
+  std::uint64_t random(std::uint64_t bound) override;
+  TimerId after(Duration delay, Callback callback) override;
+  void cancel(TimerId timer) override;
+  Storage& storage() override { return storage_; }
+  void note(std::string_view text) override { effects_.note(text); }
+  void call_raw(const NodeId& to, std::string_view type, std::string request_bytes,
+                Duration timeout, RawDone done) override;
+
+  const NodeSetup setup_;
+  Storage& storage_;
+  Effects& effects_;
+  Moment moment_;                       ///< Of the handler that runs now.
+  Random random_;                       ///< Seeded anew by each handler's moment.
+  std::uint64_t last_id_ = 0;           ///< Calls and timers are numbered from 1.
+  std::map<CallId, PendingCall> calls_;
+  std::map<TimerId, Callback> timers_;
+  std::unique_ptr<Membership> membership_;
+  std::unique_ptr<Ring> ring_;
+  std::unique_ptr<Warmup> warmup_;
+  std::size_t events_in_ring_ = 0;      ///< Size of the history that the ring was built from.
+};
+
+template <class F>
+auto Node::handler(const Moment& moment, F&& f) {
+  begin(moment);
+  if constexpr (std::is_void_v<decltype(f())>) {
+    f();
+    end();
+  } else {
+    auto value = f();
+    end();
+    return value;
+  }
+}
+
+}  // namespace dynamo

@@ -1,0 +1,68 @@
+// Lab 1: who is in the cluster. You implement Membership in membership.cpp; README.md is the handout.
+#pragma once
+
+#include <memory>
+#include <string_view>
+#include <vector>
+
+#include "core/env.h"
+#include "core/history.h"
+
+namespace dynamo {
+
+struct GossipReply;
+
+/// What one node says to another each round. Which events you put in, and when, is yours to decide.
+struct Gossip {
+  static constexpr std::string_view type_name = "Gossip";
+  using Reply = GossipReply;
+  HistoryDigest digest;  ///< Of the sender's whole history.
+  History events;        ///< Events that the receiver may lack; often none.
+  FIELDS(digest, events)
+};
+
+struct GossipReply {
+  HistoryDigest digest;  ///< Of the answering node's history, after it merged what came.
+  History events;        ///< Events that the asker may lack; often none.
+  FIELDS(digest, events)
+};
+
+struct MembershipConfig {
+  Duration gossip_period;     ///< One round: every node starts one exchange each period.
+  Duration call_timeout;      ///< How long to wait for an answer.
+  std::vector<NodeId> seeds;  ///< Asked first by a node with an empty disk; may name this node, too.
+};
+
+/// This node's view of the cluster and the history of changes behind it (lecture: "Membership",
+/// "Failure Detection"; P§4.8). Every method runs inside a handler.
+class Membership {
+ public:
+  virtual ~Membership() = default;
+
+  /// Runs once, before anything else, at each start of the process. `bootstrap`: the operator said
+  /// that this node is the first of a new cluster. With a history on disk it changes nothing.
+  virtual void start(bool bootstrap) = 0;
+
+  // Part A: events and merge.
+  virtual Status add(const NodeId& subject) = 0;     ///< The console: already_exists · invalid_argument (itself) ·
+  virtual Status remove(const NodeId& subject) = 0;  ///< not_found · not_a_member (this node is none).
+  virtual void merge(const History& events) = 0;     ///< In any order, with repetitions.
+  virtual const History& history() const = 0;        ///< All events known, in version order.
+  virtual History view() const = 0;                  ///< Per subject its event of highest version; by subject.
+
+  // Part B: gossip and durability.
+  virtual void handle(const Gossip& request, Responder<GossipReply> responder) = 0;
+
+  // Part C: suspicion. The framework calls these for every request of this node, of any lab.
+  virtual void peer_answered(const NodeId& peer) = 0;   ///< It answered one of our requests.
+  virtual void peer_silent(const NodeId& peer) = 0;     ///< A request to it timed out or was refused.
+  virtual std::vector<NodeId> suspects() const = 0;     ///< Sorted. Never changes view().
+};
+
+/// You write this one, too. `env` outlives what it returns; do no I/O before start().
+std::unique_ptr<Membership> make_membership(Env& env, const MembershipConfig& config);
+
+/// Given: the subjects whose event in `view` is a join, sorted.
+std::vector<NodeId> members_of(const History& view);
+
+}  // namespace dynamo

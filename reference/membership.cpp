@@ -1,0 +1,177 @@
+// Lab 1: who is in the cluster. labs/1-membership/README.md says what is asked for.
+#include "membership.h"
+
+#include <algorithm>
+#include <map>
+#include <memory>
+#include <set>
+#include <stdexcept>
+
+namespace dynamo {
+// BEGIN SOLUTION
+namespace {
+
+constexpr std::string_view kSpace = "history";  // key: encoded version, value: encoded event
+
+class GossipMembership final : public Membership {
+ public:
+  GossipMembership(Env& env, MembershipConfig config) : env_(env), config_(std::move(config)) {}
+
+  void start(bool bootstrap) override {
+    load();
+    if (history_.empty() && bootstrap) record(env_.self(), Change::join);
+    if (history_.empty()) {
+      for (const NodeId& seed : config_.seeds) {
+        if (seed != env_.self()) exchange(seed);
+      }
+    }
+    every(env_, config_.gossip_period, [this] { round(); });
+  }
+
+  Status add(const NodeId& subject) override {
+    if (!is_member(env_.self())) return not_a_member();
+    if (subject == env_.self()) {
+      return Error{ErrorCode::invalid_argument, subject + " cannot add itself: it is a member already"};
+    }
+    if (is_member(subject)) return Error{ErrorCode::already_exists, subject + " is a member already"};
+    return record(subject, Change::join);
+  }
+
+  Status remove(const NodeId& subject) override {
+    if (!is_member(env_.self())) return not_a_member();
+    if (!is_member(subject)) return Error{ErrorCode::not_found, subject + " is not a member"};
+    return record(subject, Change::leave);
+  }
+
+  void merge(const History& events) override {
+    History fresh;
+    for (const Event& event : events) {
+      if (!knows(event.version)) fresh.push_back(event);
+    }
+    const auto by_version = [](const Event& a, const Event& b) { return a.version < b.version; };
+    const auto same_version = [](const Event& a, const Event& b) { return a.version == b.version; };
+    std::sort(fresh.begin(), fresh.end(), by_version);
+    fresh.erase(std::unique(fresh.begin(), fresh.end(), same_version), fresh.end());
+    if (fresh.empty()) return;
+
+    for (const Event& event : fresh) {
+      env_.storage().put(kSpace, to_bytes(event.version), to_bytes(event));
+      see(event);
+    }
+    const auto middle = history_.insert(history_.end(), fresh.begin(), fresh.end());
+    std::inplace_merge(history_.begin(), middle, history_.end(), by_version);
+    digest_ = digest_of(history_);
+  }
+
+  const History& history() const override { return history_; }
+
+  History view() const override {
+    History view;
+    for (const auto& [subject, event] : view_) view.push_back(event);
+    return view;
+  }
+
+  void handle(const Gossip& request, Responder<GossipReply> responder) override {
+    merge(request.events);
+    // Equal digests, equal histories: a quiet cluster sends nothing more than that.
+    responder.reply({digest_, request.digest == digest_ ? History{} : history_});
+  }
+
+  void peer_answered(const NodeId& peer) override { suspects_.erase(peer); }
+  void peer_silent(const NodeId& peer) override { suspects_.insert(peer); }
+  std::vector<NodeId> suspects() const override { return {suspects_.begin(), suspects_.end()}; }
+
+ private:
+  void load() {
+    env_.storage().scan(kSpace, "", [this](std::string_view, std::string_view bytes) {
+      std::optional<Event> event = from_bytes<Event>(bytes);
+      if (!event) throw std::runtime_error("the history on disk holds a malformed event");
+      see(*event);
+      history_.push_back(std::move(*event));
+      return true;
+    });
+    std::sort(history_.begin(), history_.end(),
+              [](const Event& a, const Event& b) { return a.version < b.version; });
+    digest_ = digest_of(history_);
+  }
+
+  /// Lets the view take `event` in, if it is the newest of its subject.
+  void see(const Event& event) {
+    const auto [entry, is_new] = view_.try_emplace(event.subject, event);
+    if (!is_new && entry->second.version < event.version) entry->second = event;
+  }
+
+  bool knows(const Version& version) const {
+    const auto found = std::lower_bound(history_.begin(), history_.end(), version,
+                                        [](const Event& e, const Version& v) { return e.version < v; });
+    return found != history_.end() && found->version == version;
+  }
+
+  bool is_member(const NodeId& node) const {
+    const auto found = view_.find(node);
+    return found != view_.end() && found->second.change == Change::join;
+  }
+
+  Error not_a_member() const {
+    return {ErrorCode::not_a_member, env_.self() + " is not a member; ask a node that is one"};
+  }
+
+  /// A change made here and now. Storage makes it durable before the console hears of it.
+  Status record(const NodeId& subject, Change change) {
+    const std::uint64_t counter = history_.empty() ? 1 : history_.back().version.counter + 1;
+    const Event event{subject, change, {counter, env_.self(), env_.incarnation()}};
+    if (!env_.storage().room(to_bytes(event.version).size() + to_bytes(event).size())) {
+      return Error{ErrorCode::no_room, "the disk of " + env_.self() + " has no room for the change"};
+    }
+    merge({event});
+    return Done{};
+  }
+
+  void round() {
+    // Suspected peers are among them, so that a healed partition is noticed. So are the seeds, so
+    // that two halves that never heard of each other become one.
+    std::set<NodeId> peers(config_.seeds.begin(), config_.seeds.end());
+    for (const NodeId& member : members_of(view())) peers.insert(member);
+    peers.erase(env_.self());
+    if (peers.empty()) return;
+    exchange(*std::next(peers.begin(), static_cast<std::ptrdiff_t>(env_.random(peers.size()))));
+  }
+
+  /// Pull: learn what `peer` has. Then push, if it turned out to lack something.
+  void exchange(const NodeId& peer) {
+    env_.call(peer, Gossip{digest_, {}}, config_.call_timeout,
+              [this, peer](Result<GossipReply> reply) {
+                if (!reply.ok()) return;
+                merge(reply->events);
+                if (reply->digest != digest_) push(peer, reply->events);
+              });
+  }
+
+  void push(const NodeId& peer, const History& known_there) {
+    History missing;
+    std::set_difference(history_.begin(), history_.end(), known_there.begin(), known_there.end(),
+                        std::back_inserter(missing),
+                        [](const Event& a, const Event& b) { return a.version < b.version; });
+    env_.call(peer, Gossip{digest_, missing}, config_.call_timeout, [this](Result<GossipReply> reply) {
+      if (reply.ok()) merge(reply->events);
+    });
+  }
+
+  Env& env_;
+  const MembershipConfig config_;
+  History history_;                 ///< In version order; the same set as on disk.
+  HistoryDigest digest_{};          ///< Of history_.
+  std::map<NodeId, Event> view_;    ///< Per subject its event of highest version.
+  std::set<NodeId> suspects_;       ///< Peers whose last answer to us is still missing.
+};
+
+}  // namespace
+// END SOLUTION
+
+std::unique_ptr<Membership> make_membership(Env& env, const MembershipConfig& config) {
+  // BEGIN SOLUTION
+  return std::make_unique<GossipMembership>(env, config);
+  // END SOLUTION
+}
+
+}  // namespace dynamo
