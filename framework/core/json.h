@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cctype>
+#include <cmath>
 #include <nlohmann/json.hpp>
 #include <stdexcept>
 #include <string>
@@ -94,7 +95,7 @@ void from(const Json& in, T& value, const std::string& where) {
     if (!in.is_number() || in.get<double>() < 0 || in.get<double>() > 1e12) {
       fail("milliseconds, at least 0");
     }
-    value = Duration(static_cast<std::int64_t>(in.get<double>() * 1000.0));
+    value = Duration(std::llround(in.get<double>() * 1000.0));
   } else if constexpr (std::is_same_v<T, std::string>) {
     if (!in.is_string()) fail("a string");
     value = in.get<std::string>();
