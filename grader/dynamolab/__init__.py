@@ -1,0 +1,1 @@
+"""Dynamo Labs: the grader's command line, its results and reports."""

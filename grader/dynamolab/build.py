@@ -1,0 +1,209 @@
+"""Builds the framework once, and a solution's node in seconds."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import os
+import re
+import shutil
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from dynamolab import processes, ui
+from dynamolab.errors import GraderTrouble
+from dynamolab.paths import BUILD, ROOT, SOLUTION_PROJECT, shown
+from dynamolab.solutions import Modules
+
+CONFIGURE_DEADLINE_S = 120.0
+FRAMEWORK_DEADLINE_S = 1800.0
+SOLUTION_DEADLINE_S = 180.0
+LOCK_DEADLINE_S = 1800.0
+KEPT_SOLUTIONS = 48  # Build folders of solutions; the oldest go.
+SHOWN_ERROR_LINES = 40
+
+_STEP = re.compile(r"^\[(\d+)/(\d+)\] (.*)")
+_ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
+
+
+def _environment() -> dict[str, str]:
+    # A student's message must not depend on the locale, and ninja's status is parsed below.
+    return {**os.environ, "NINJA_STATUS": "[%f/%t] ", "LC_ALL": "C.UTF-8", "CLICOLOR_FORCE": "0"}
+
+
+@contextlib.contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """One build at a time in a folder, also between two terminals."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / ".lab-lock").open("w") as file:
+        until = time.monotonic() + LOCK_DEADLINE_S
+        told = False
+        while True:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except OSError:
+                if time.monotonic() > until:
+                    raise GraderTrouble(f"{shown(folder)}: another build holds it for half an hour") from None
+                if not told:
+                    ui.say(f"Another build is at work in {shown(folder)}; waiting …")
+                    told = True
+                time.sleep(0.1)
+        yield
+
+
+def _ninja(folder: Path, targets: Sequence[str], title: str, deadline_s: float, jobs: int) -> processes.Completed:
+    with ui.bar(title) as progress:
+
+        def on_line(line: str) -> None:
+            if step := _STEP.match(line):
+                progress.update(int(step[1]), int(step[2]), Path(step[3].split()[-1]).name)
+
+        return processes.run(
+            ["ninja", "-C", folder, "-j", str(jobs), *targets],
+            deadline_s=deadline_s,
+            env=_environment(),
+            on_line=on_line,
+        )
+
+
+def compiler_output(text: str) -> str:
+    """What the compiler said, without the build tool's frame around it."""
+    lines: list[str] = []
+    skip_command = False
+    for line in _ANSI.sub("", text).splitlines():
+        if skip_command:
+            skip_command = False
+        elif line.startswith("FAILED: "):
+            skip_command = True
+        elif not (_STEP.match(line) or line.startswith("ninja: ")):
+            lines.append(line)
+    return "\n".join(lines).strip()
+
+
+@dataclass(frozen=True)
+class Framework:
+    """The framework and the check programs, built with one CMake preset."""
+
+    preset: str
+    jobs: int
+
+    @property
+    def folder(self) -> Path:
+        return BUILD / self.preset
+
+    def checks_binary(self, lab: int) -> Path:
+        return self.folder / "labs" / f"lab{lab}-checks"
+
+    @property
+    def faultnet(self) -> Path:
+        return self.folder / "grader" / "faultnet" / "faultnet"
+
+    def build(self, targets: Sequence[str]) -> None:
+        """Configures if need be, and builds. GraderTrouble with the compiler's words if it fails."""
+        with _locked(self.folder):
+            if not (self.folder / "build.ninja").exists():
+                self._configure()
+            built = _ninja(
+                self.folder, targets, f"Building ({self.preset})", FRAMEWORK_DEADLINE_S, self.jobs
+            )
+        if built.timed_out:
+            raise GraderTrouble(f"the framework did not build within {FRAMEWORK_DEADLINE_S:.0f} s")
+        if built.code != 0:
+            words = compiler_output(built.out) or built.out
+            raise GraderTrouble(f"the framework does not build ({self.preset}):\n{_tail(words)}")
+
+    def _configure(self) -> None:
+        # A half-made or foreign cache (a checkout that was moved) would only confuse.
+        cache = self.folder / "CMakeCache.txt"
+        cache.unlink(missing_ok=True)
+        shutil.rmtree(self.folder / "CMakeFiles", ignore_errors=True)
+        done = processes.run(
+            ["cmake", "--preset", self.preset], cwd=ROOT, deadline_s=CONFIGURE_DEADLINE_S, env=_environment()
+        )
+        if done.code != 0:
+            raise GraderTrouble(f"cmake --preset {self.preset} failed:\n{_tail(done.out)}")
+
+
+def _tail(text: str) -> str:
+    return "\n".join(text.splitlines()[-SHOWN_ERROR_LINES:])
+
+
+@dataclass(frozen=True)
+class NodeBuild:
+    """A solution's node. ``error``: why there is none, as a student should read it."""
+
+    node: Path
+    folder: Path
+    objects: dict[str, Path]  # Module → object file, for those that were compiled here.
+    error: str | None = None
+
+
+def solution_folder(preset: str, modules: Modules, label: str) -> Path:
+    text = ";".join(f"{name}={path or 'reference'}" for name, path in sorted(modules.items()))
+    key = hashlib.sha256(f"{ROOT}\n{text}".encode()).hexdigest()[:10]
+    return BUILD / preset / "solutions" / f"{label}-{key}"
+
+
+def build_node(
+    framework: Framework, modules: Modules, label: str, target: str = "dynamo-node", jobs: int | None = None
+) -> NodeBuild:
+    """Compiles the modules that are files, and links them with the rest. Contract C1."""
+    folder = solution_folder(framework.preset, modules, label)
+    with _locked(folder):
+        if not (folder / "build.ninja").exists():
+            _configure_solution(framework, modules, folder)
+        built = _ninja(folder, [target], f"Compiling {label}", SOLUTION_DEADLINE_S, jobs or framework.jobs)
+    os.utime(folder)
+    objects = {}
+    for line in (folder / "objects.txt").read_text(encoding="utf-8").splitlines():
+        module, _, path = line.partition("=")
+        objects[module] = Path(path)
+    return NodeBuild(folder / target, folder, objects, _build_error(built, modules))
+
+
+def _configure_solution(framework: Framework, modules: Modules, folder: Path) -> None:
+    listed = ";".join(f"{name}={path or 'reference'}" for name, path in sorted(modules.items()))
+    done = processes.run(
+        [
+            *("cmake", "-S", SOLUTION_PROJECT, "-B", folder, "-G", "Ninja"),
+            f"-DDYNAMO_BUILD={framework.folder}",
+            f"-DDYNAMO_MODULES={listed}",
+        ],
+        deadline_s=CONFIGURE_DEADLINE_S,
+        env=_environment(),
+    )
+    if done.code != 0:
+        (folder / "build.ninja").unlink(missing_ok=True)
+        raise GraderTrouble(f"cmake -S cmake/solution failed:\n{_tail(done.out)}")
+
+
+def _build_error(built: processes.Completed, modules: Modules) -> str | None:
+    if built.timed_out:
+        return f"The solution did not compile within {SOLUTION_DEADLINE_S:.0f} s."
+    if built.code == 0:
+        return None
+    files = ", ".join(sorted(path.name for path in modules.values() if path))
+    words = compiler_output(built.out) or built.out.strip()
+    words = words.replace(f"{ROOT}/", "")
+    lines = words.splitlines()
+    if len(lines) > SHOWN_ERROR_LINES:
+        lines = [*lines[:SHOWN_ERROR_LINES], f"… and {len(lines) - SHOWN_ERROR_LINES} lines more"]
+    cure = ""
+    if missing := re.search(r"fatal error: (\S+): No such file", words):
+        cure = (
+            f"\n{missing[1]} is not there. Include the lab's own header and the standard library; a solution"
+            " has no headers of its own."
+        )
+    return f"The solution does not compile ({files}):\n" + "\n".join(lines) + cure
+
+
+def prune_solutions(preset: str) -> None:
+    """Drops the build folders of solutions that were not used for the longest time."""
+    folders = [path for path in (BUILD / preset / "solutions").glob("*") if path.is_dir()]
+    folders.sort(key=lambda path: path.stat().st_mtime, reverse=True)
+    for folder in folders[KEPT_SOLUTIONS:]:
+        shutil.rmtree(folder, ignore_errors=True)

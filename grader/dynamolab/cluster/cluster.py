@@ -1,0 +1,442 @@
+"""A cluster of real dynamo-node processes on this machine, with every link through faultnet.
+
+    with Cluster(node=..., faultnet=..., size=3) as cluster:
+        cluster.form()                       # n1 first, the others added, all views agree
+        cluster.kill("n2")
+        cluster.add("n4", via="n1")
+        cluster.wait_members({"n1", "n2", "n3", "n4"})
+
+The block owns its processes, ports and folder: when it is left, nothing of them remains.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import shutil
+import tempfile
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, TypeVar
+
+from .client import Answer, NodeClient
+from .errors import ClusterTrouble, NodeDied, NodeSilent
+from .faultnet import Faultnet
+from .janitor import janitor
+from .ports import reserve_ports
+from .process import NodeProcess, State, tail_of
+from .story import Story
+from .waiting import wait_for
+
+Seen = TypeVar("Seen")
+
+SETTLE_S = 20.0  # For a cluster to come to rest; tens of milliseconds on an idle machine.
+DEFAULT_CONFIG: dict[str, Any] = {"gossip_period_ms": 50, "call_timeout_ms": 200}
+DEFAULT_LINKS: dict[str, Any] = {"delay_min_ms": 0, "delay_max_ms": 1}
+TAIL_LINES = 5
+
+
+def names_of(size: int) -> list[str]:
+    """n1, n2, …"""
+    return [f"n{number}" for number in range(1, size + 1)]
+
+
+def listed(names: Iterable[str]) -> str:
+    """"n1, n2 and n3"."""
+    sorted_names = list(names)
+    if len(sorted_names) < 2:
+        return "".join(sorted_names)
+    return ", ".join(sorted_names[:-1]) + " and " + sorted_names[-1]
+
+
+class Cluster:
+    """See above. Every method that does something to the cluster tells it in `story`."""
+
+    def __init__(
+        self,
+        *,
+        node: Path,
+        faultnet: Path,
+        size: int = 5,
+        names: Sequence[str] | None = None,
+        config: Mapping[str, Any] | None = None,
+        links: Mapping[str, Any] | None = None,
+        seed: int = 1,
+        label: str = "cluster",
+        artifacts: Path | None = None,
+        folder: Path | None = None,
+        http_ports: Sequence[int] = (),
+        node_of: Mapping[str, Path] | None = None,
+    ) -> None:
+        """`label` names the logs. With `artifacts`, what is worth keeping goes there if the block is
+        left by an error. `folder`: used as it is and left in place, instead of a temporary one.
+        `node_of`: another program for some of the nodes."""
+        self.names = list(names) if names is not None else names_of(size)
+        self.seed = seed
+        self.label = label
+        self.artifacts = artifacts
+        self.story = Story()
+        self.config: dict[str, Any] = {
+            "seeds": self.names[:2],
+            **DEFAULT_CONFIG,
+            **(config or {}),
+        }
+        self.links: dict[str, Any] = {**DEFAULT_LINKS, **(links or {})}
+        self.actions: list[dict[str, Any]] = []  # What was done, as a fault plan has it.
+        self._node_program = node
+        self._node_of = dict(node_of or {})
+        self._faultnet_program = faultnet
+        self._given_folder = folder
+        self._http_ports = list(http_ports)
+        self._nodes: dict[str, NodeProcess] = {}
+        self._open = contextlib.ExitStack()
+
+    # The block.
+
+    def __enter__(self) -> Cluster:
+        try:
+            self._prepare()
+        except BaseException:
+            self._open.close()
+            raise
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if error is not None and self.artifacts is not None:
+            self.keep(self.artifacts)
+        self.close()
+
+    def close(self) -> None:
+        self._open.close()
+
+    def _prepare(self) -> None:
+        self.folder = self._make_folder()
+        peer_ports = reserve_ports(len(self.names))
+        http_ports = reserve_ports(len(self.names), self._http_ports)
+        for reservation in [*peer_ports, *http_ports]:
+            self._open.callback(reservation.close)
+        upstreams = {n: p.address for n, p in zip(self.names, peer_ports, strict=True)}
+        self.faultnet = Faultnet(
+            self._faultnet_program,
+            self.folder,
+            upstreams,
+            seed=self.seed,
+            links=self.links,
+            log=self.folder / f"{self.label}.faultnet.log",
+        )
+        self._open.callback(self.faultnet.close)
+        config = self.folder / "config.json"
+        config.write_text(json.dumps(self.config, indent=1))
+        for name, peer, http in zip(self.names, peer_ports, http_ports, strict=True):
+            folder = self.folder / name
+            folder.mkdir(exist_ok=True)
+            self._nodes[name] = NodeProcess(
+                name=name,
+                program=self._node_of.get(name, self._node_program),
+                folder=folder,
+                config=config,
+                log=self.folder / f"{self.label}.{name}.log",
+                peer_port=peer,
+                http_port=http,
+            )
+            self._open.callback(self._nodes[name].close)
+        for name in self.names:
+            self._write_peers(name)
+
+    def _make_folder(self) -> Path:
+        if self._given_folder is not None:
+            self._given_folder.mkdir(parents=True, exist_ok=True)
+            return self._given_folder.resolve()
+        folder = Path(tempfile.mkdtemp(prefix="dynamo-cluster-")).resolve()
+        janitor().owns_folder(folder)
+        self._open.callback(self._remove_folder, folder)
+        return folder
+
+    @staticmethod
+    def _remove_folder(folder: Path) -> None:
+        shutil.rmtree(folder, ignore_errors=True)
+        with contextlib.suppress(ClusterTrouble):
+            janitor().forgets_folder(folder)
+
+    def _write_peers(self, name: str) -> None:
+        """What `name` takes for the others' addresses are faultnet's ports for it."""
+        peers = {}
+        for other, process in self._nodes.items():
+            peer = process.peer_port.address
+            if other != name:
+                peer = f"127.0.0.1:{self.faultnet.ports[name][other]}"
+            peers[other] = {"peer": peer, "http": process.http_port.address}
+        (self.folder / name / "peers.json").write_text(json.dumps({"nodes": peers}, indent=1))
+
+    # Nodes.
+
+    def process(self, name: str) -> NodeProcess:
+        if name not in self._nodes:
+            raise ClusterTrouble(f"no node is called {name!r}; there are {listed(self.names)}")
+        return self._nodes[name]
+
+    def state(self, name: str) -> State:
+        return self.process(name).state
+
+    def running(self) -> list[str]:
+        """The nodes that should answer: started, not killed, not paused."""
+        return [name for name in self.names if self._nodes[name].state is State.RUNNING]
+
+    def client(self, name: str) -> NodeClient:
+        return NodeClient(name, self.process(name).http_port.address)
+
+    def ask(self, name: str, question: Callable[[NodeClient], Seen]) -> Seen:
+        """Puts a question to a node. NodeDied, with its log, if it broke off because it died."""
+        process = self.process(name)
+        process.must_live()
+        try:
+            return question(self.client(name))
+        except NodeSilent:
+            if process.ended_soon():
+                process.must_live()
+            raise
+
+    def start(self, *names: str, bootstrap: bool = False) -> None:
+        """Starts nodes, side by side, and waits until all of them serve."""
+        for name in names:
+            fresh = not self.process(name).data.exists()
+            if bootstrap:
+                self.story.tell(f"{name} starts as the first node of a new cluster")
+            self._note("start", [name], bootstrap=bootstrap)
+            self._nodes[name].spawn(bootstrap=bootstrap)
+        if not bootstrap:
+            how = "with an empty disk" if fresh else "again, with the disk as it was left"
+            self.story.tell(f"{listed(names)} start{'s' if len(names) == 1 else ''} {how}")
+        for name in names:
+            self._nodes[name].wait_ready()
+
+    def form(self, names: Sequence[str] | None = None) -> None:
+        """A working cluster: the first bootstraps, adds the rest, and all views agree."""
+        first, *rest = names or self.names
+        self.start(first, bootstrap=True)
+        if rest:
+            self.start(*rest)
+        for name in rest:
+            self.add(name, via=first)
+        self.wait_members([first, *rest])
+
+    def kill(self, *names: str) -> None:
+        for name in names:
+            self.process(name).kill()
+        self._note("crash", names)
+        self.story.tell(f"{listed(names)} {'is' if len(names) == 1 else 'are'} killed (kill -9)")
+
+    def restart(self, *names: str) -> None:
+        """Starts killed nodes again, with their disks and on their ports."""
+        for name in names:
+            self.process(name).spawn()
+        self._note("restart", names)
+        self.story.tell(f"{listed(names)} start{'s' if len(names) == 1 else ''} again")
+        for name in names:
+            self._nodes[name].wait_ready()
+
+    def wipe(self, name: str) -> None:
+        self.process(name).wipe()
+        self._note("wipe", [name])
+        self.story.tell(f"the disk of {name} is lost")
+
+    def pause(self, name: str) -> None:
+        self.process(name).pause()
+        self._note("pause", [name])
+        self.story.tell(f"{name} is paused (SIGSTOP): it accepts connections but answers nothing")
+
+    def resume(self, name: str) -> None:
+        self.process(name).resume()
+        self._note("resume", [name])
+        self.story.tell(f"{name} goes on (SIGCONT)")
+
+    # The network.
+
+    def cut(self, nodes: str | Sequence[str], peers: str | Sequence[str]) -> None:
+        """Nothing passes from `nodes` to `peers` any more: one direction."""
+        self._network("cut", nodes, peers)
+        self.story.tell(f"the network loses all messages from {_names(nodes)} to {_names(peers)}")
+
+    def partition(self, *sides: Sequence[str]) -> None:
+        """No message passes between the sides, in either direction."""
+        for side in sides:
+            for other in sides:
+                if side is not other:
+                    self._network("cut", side, other)
+        self.story.tell("a partition: " + " | ".join(listed(side) for side in sides))
+
+    def heal(self, nodes: str | Sequence[str] = (), peers: str | Sequence[str] = ()) -> None:
+        self._network("heal", nodes, peers)
+        where = f" from {_names(nodes)} to {_names(peers)}" if nodes and peers else ""
+        self.story.tell(f"the network heals{where}")
+
+    def link(
+        self, nodes: str | Sequence[str] = (), peers: str | Sequence[str] = (), **model: Any
+    ) -> None:
+        """A new model of some links, of all for none: loss_ppm=200_000, delay_max_ms=20, …"""
+        model = {**DEFAULT_LINKS, **model}
+        self._network("link", nodes, peers, link=model)
+        shown = ", ".join(f"{field}={value}" for field, value in model.items())
+        self.story.tell(f"{'these' if nodes or peers else 'all'} links now: {shown}")
+
+    def drop(self, node: str, peer: str, message: str = "", count: int = 1) -> None:
+        self._network("drop", node, peer, message=message, count=count)
+        self.story.tell(f"the network drops {count} {message or 'message'}(s) from {node} to {peer}")
+
+    def _network(
+        self, act: str, nodes: str | Sequence[str], peers: str | Sequence[str], **fields: Any
+    ) -> None:
+        self.faultnet.act(act, _list(nodes), _list(peers), **fields)
+        self._note(act, _list(nodes), _list(peers), **fields)
+
+    # The console.
+
+    def add(self, subject: str, *, via: str) -> None:
+        """The console's add; it must be done. An answer that did not come is asked for again."""
+        self._change("add", subject, via, lambda client: client.add(subject), "already_exists")
+
+    def remove(self, subject: str, *, via: str) -> None:
+        self._change("remove", subject, via, lambda client: client.remove(subject), "not_found")
+
+    def _change(
+        self, act: str, subject: str, via: str, send: Callable[[NodeClient], Answer], done: str
+    ) -> None:
+        self.story.tell(f"the console of {via}: {act} {subject}")
+        self._note(act, [via], [subject])
+        try:
+            answer = self.ask(via, send)
+        except NodeSilent:
+            # Unknown, so it is sent again; then "it is so already" means done as well.
+            answer = self.ask(via, send)
+            if answer.error_code == done:
+                return
+        if answer.status != 200:
+            raise AssertionError(f"expected: {via} answers {act} {subject} with done\nactual: {answer}")
+
+    # Looking and waiting.
+
+    def wait_for(
+        self,
+        label: str,
+        probe: Callable[[], Seen],
+        accept: Callable[[Seen], object] = bool,
+        deadline_s: float = SETTLE_S,
+    ) -> Seen:
+        """As waiting.wait_for; fails at once when a node died that nobody stopped."""
+        return wait_for(probe, deadline_s, label, accept, self.must_live)
+
+    def must_live(self) -> None:
+        """Raises NodeDied if a node ended that should run, ClusterTrouble if faultnet did."""
+        self.faultnet.must_live()
+        for process in self._nodes.values():
+            process.must_live()
+
+    def views(self, names: Iterable[str] | None = None) -> dict[str, dict[str, Any]]:
+        """/admin/view of each running node."""
+        asked = self.running() if names is None else names
+        return {name: self.ask(name, NodeClient.view) for name in asked}
+
+    def wait_members(
+        self, members: Iterable[str], names: Iterable[str] | None = None, deadline_s: float = SETTLE_S
+    ) -> None:
+        """Until `names` (all that run) see exactly these members, and hold the same history."""
+        wanted = sorted(members)
+        asked = self.running() if names is None else list(names)
+
+        def look() -> dict[str, Any]:
+            return {
+                name: (view["members"], _digest_of(view["view"]))
+                for name, view in self.views(asked).items()
+            }
+
+        def agreed(seen: dict[str, Any]) -> bool:
+            return all(view == (wanted, next(iter(seen.values()))[1]) for view in seen.values())
+
+        self.wait_for(
+            f"{listed(asked)} agree that the members are {listed(wanted)}", look, agreed, deadline_s
+        )
+        self.story.tell(f"{listed(asked)} agree: the members are {listed(wanted)}")
+
+    def wait_same_history(
+        self, names: Iterable[str] | None = None, deadline_s: float = SETTLE_S
+    ) -> dict[str, Any]:
+        """Until `names` (all that run) hold the same set of events; returns that history."""
+        asked = self.running() if names is None else list(names)
+        histories = self.wait_for(
+            f"{listed(asked)} hold the same history",
+            lambda: {name: self.ask(name, NodeClient.history) for name in asked},
+            lambda seen: len({history["digest"] for history in seen.values()}) == 1,
+            deadline_s,
+        )
+        return next(iter(histories.values()))
+
+    def wait_suspects(self, of: str, suspects: Iterable[str]) -> None:
+        """Until `of` suspects exactly these."""
+        wanted = sorted(suspects)
+        self.wait_for(
+            f"{of} suspects {listed(wanted) or 'nobody'}",
+            lambda: self.ask(of, NodeClient.suspects),
+            lambda seen: seen == wanted,
+        )
+        self.story.tell(f"{of} suspects {listed(wanted) or 'nobody'}")
+
+    # For the reader of a failure.
+
+    def plan(self) -> dict[str, Any]:
+        """What was done, as a fault plan. Its times say only the order: one millisecond a step."""
+        return {
+            "seed": self.seed,
+            "nodes": self.names,
+            "config": self.config,
+            "links": self.links,
+            "actions": self.actions,
+        }
+
+    def tails(self, lines: int = TAIL_LINES) -> list[str]:
+        """The last lines of each node's log."""
+        told: list[str] = []
+        for name, process in self._nodes.items():
+            last = tail_of(process.log, lines)
+            if last:
+                told.append(f"last lines of {name} ({process.log.name}):")
+                told += [f"  {line}" for line in last]
+        return told
+
+    def keep(self, where: Path) -> None:
+        """Copies logs, the network's trace and the plan to `where`."""
+        with contextlib.suppress(ClusterTrouble):
+            self.faultnet.command("flush")
+        where.mkdir(parents=True, exist_ok=True)
+        for file in [*self.folder.glob("*.log"), self.faultnet.trace, self.folder / "config.json"]:
+            with contextlib.suppress(OSError):
+                shutil.copy(file, where / file.name)
+        (where / "plan.json").write_text(json.dumps(self.plan(), indent=1) + "\n")
+
+    def _note(
+        self, act: str, nodes: Sequence[str], peers: Sequence[str] = (), **fields: Any
+    ) -> None:
+        action = {"at_ms": len(self.actions), "act": act, "nodes": list(nodes)}
+        if peers:
+            action["peers"] = list(peers)
+        self.actions.append({**action, **{k: v for k, v in fields.items() if v}})
+
+
+def _list(names: str | Sequence[str]) -> list[str]:
+    return [names] if isinstance(names, str) else list(names)
+
+
+def _names(names: str | Sequence[str]) -> str:
+    return listed(_list(names)) or "all"
+
+
+def _digest_of(view: list[dict[str, Any]]) -> str:
+    return json.dumps(view, sort_keys=True)
+
+
+__all__ = ["Cluster", "NodeDied", "listed", "names_of"]

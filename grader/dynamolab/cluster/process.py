@@ -1,0 +1,198 @@
+"""One node's process: its command, its log, and what we did to it."""
+
+from __future__ import annotations
+
+import enum
+import os
+import shutil
+import signal
+import subprocess
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from .errors import ClusterTrouble, NodeDied
+from .janitor import janitor
+from .ports import PortReservation
+from .waiting import wait_for
+
+READY_S = 30.0  # From the start of a process to its `ready` line; milliseconds on an idle machine.
+GONE_S = 10.0  # From a kill to the end of the process.
+
+
+class State(enum.Enum):
+    DOWN = "down"
+    RUNNING = "running"
+    PAUSED = "paused"
+
+
+def tail_of(log: Path, lines: int) -> list[str]:
+    """The last lines of a log; none if there is no log."""
+    try:
+        with log.open("rb") as file:
+            file.seek(max(0, log.stat().st_size - (64 << 10)))
+            text = file.read().decode("utf-8", "replace")
+    except OSError:
+        return []
+    return text.splitlines()[-lines:]
+
+
+@dataclass
+class NodeProcess:
+    """A real dynamo-node. Its ports are reserved by us, so it comes back where it was."""
+
+    name: str
+    program: Path
+    folder: Path  # data/, peers.json
+    config: Path
+    log: Path
+    peer_port: PortReservation
+    http_port: PortReservation
+    state: State = State.DOWN
+    starts: int = 0
+    _process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
+    _log_start: int = 0  # Where in the log the latest start begins.
+
+    @property
+    def data(self) -> Path:
+        return self.folder / "data"
+
+    @property
+    def pid(self) -> int | None:
+        return None if self._process is None else self._process.pid
+
+    def spawn(self, *, bootstrap: bool = False) -> None:
+        """Starts the process; `wait_ready` then waits until it serves."""
+        if self.state is not State.DOWN:
+            raise ClusterTrouble(f"{self.name} is {self.state.value}: it cannot be started")
+        self.starts += 1
+        command = [str(self.program), "--id", self.name, "--data", str(self.data)]
+        command += ["--peers", str(self.folder / "peers.json"), "--config", str(self.config)]
+        command += ["--die-with-parent"] + (["--bootstrap"] if bootstrap else [])
+        with self.log.open("ab") as log:
+            log.write(f"--- {self.name}: start {self.starts}\n".encode())
+            log.flush()
+            self._log_start = log.tell()
+            self.peer_port.hand_over()
+            self.http_port.hand_over()
+            try:
+                self._process = subprocess.Popen(
+                    command,
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=log,
+                    start_new_session=True,
+                    cwd=self.folder,
+                )
+            except OSError as error:
+                raise ClusterTrouble(f"{self.program} cannot be started: {error}") from error
+        janitor().owns_process(self._process.pid)
+        self.state = State.RUNNING
+
+    def wait_ready(self, deadline_s: float = READY_S) -> None:
+        """Until it has printed that it serves. NodeDied if it ends before."""
+        wait_for(
+            lambda: f"ready {self.name} " in self._log_of_this_start(),
+            deadline_s,
+            f"{self.name} starts and serves",
+            watch=self.must_live,
+        )
+
+    def must_live(self) -> None:
+        """Raises NodeDied, with the end of its log, if the process ended by itself."""
+        if self.state is State.DOWN or self._process is None or self._process.poll() is None:
+            return
+        code = self._process.returncode
+        self._ended()
+        how = f"was ended by {signal.Signals(-code).name}" if code < 0 else f"exited with code {code}"
+        last = "\n".join(f"  {line}" for line in tail_of(self.log, 15))
+        words = f"the process of {self.name} {how}, and nobody had stopped it; its last lines:\n{last}"
+        if code == 2 and "ready " not in self._log_of_this_start():
+            # Its own word for "my arguments, files or ports are wrong": those are ours.
+            raise ClusterTrouble(words)
+        raise NodeDied(f"expected: {self.name} runs\nactual: {words}")
+
+    def ended_soon(self, within_s: float = 1.0) -> bool:
+        """True if it has died, or dies at once: asked when it broke a connection."""
+        if self._process is None or self.state is not State.RUNNING:
+            return False
+        try:
+            self._process.wait(within_s)
+        except subprocess.TimeoutExpired:
+            return False
+        return True
+
+    def send(self, number: signal.Signals) -> None:
+        if self._process is None or self.state is State.DOWN:
+            raise ClusterTrouble(f"{self.name} is down: it cannot be sent {number.name}")
+        self.must_live()
+        os.kill(self._process.pid, number)
+
+    def kill(self) -> None:
+        """kill -9, and waits until the process is gone."""
+        self.send(signal.SIGKILL)
+        assert self._process is not None
+        self._process.wait(GONE_S)
+        self._ended()
+
+    def terminate(self, deadline_s: float = GONE_S) -> int:
+        """SIGTERM; the exit code. Killed if it does not end by the deadline."""
+        if self.state is State.PAUSED:
+            self.resume()
+        self.send(signal.SIGTERM)
+        assert self._process is not None
+        try:
+            code = self._process.wait(deadline_s)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            code = self._process.wait(GONE_S)
+        self._ended()
+        return code
+
+    def pause(self) -> None:
+        """SIGSTOP, and waits until the process really stands still."""
+        self.send(signal.SIGSTOP)
+        self.state = State.PAUSED
+        wait_for(self._stands_still, GONE_S, f"{self.name} stands still")
+
+    def resume(self) -> None:
+        self.send(signal.SIGCONT)
+        self.state = State.RUNNING
+
+    def wipe(self) -> None:
+        """Its disk is lost. Only while it is down."""
+        if self.state is not State.DOWN:
+            raise ClusterTrouble(f"{self.name} is {self.state.value}: a disk is wiped only while down")
+        shutil.rmtree(self.data, ignore_errors=True)
+
+    def close(self) -> None:
+        """Ends the process, if there is one, and gives the ports back. Never raises."""
+        if self._process is not None and self._process.poll() is None:
+            self._process.kill()
+            self._process.wait()
+        if self._process is not None and self.state is not State.DOWN:
+            self._ended()
+        self.peer_port.close()
+        self.http_port.close()
+
+    def _ended(self) -> None:
+        assert self._process is not None
+        self.state = State.DOWN
+        try:
+            janitor().forgets_process(self._process.pid)
+        except ClusterTrouble:
+            pass  # It only knows one number too many; the process is gone.
+
+    def _stands_still(self) -> bool:
+        """Linux tells; elsewhere a signal that was sent is a signal that arrived."""
+        try:
+            stat = Path(f"/proc/{self.pid}/stat").read_text(errors="replace")
+        except OSError:
+            time.sleep(0.01)
+            return True
+        return stat.rpartition(")")[2].split()[0] in "Tt"
+
+    def _log_of_this_start(self) -> str:
+        with self.log.open("rb") as log:
+            log.seek(self._log_start)
+            return log.read(1 << 20).decode("utf-8", "replace")

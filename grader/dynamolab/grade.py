@@ -1,0 +1,193 @@
+"""Grades a solution: builds its nodes, looks for what is not allowed, runs the checks, gives points."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import os
+import shutil
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from dynamolab import build, checks, rules, ui
+from dynamolab.labs import Check, Lab
+from dynamolab.paths import RESULTS
+from dynamolab.results import CheckResult, LabResult, Outcome, Results
+from dynamolab.solutions import Solution
+
+KEPT_RUNS = 20
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is asked for."""
+
+    solution: Solution
+    labs: Sequence[Lab]
+    only: frozenset[str] = frozenset()  # Check ids; empty: all.
+    kinds: frozenset[str] = frozenset({"unit", "sim", "cluster"})
+    seed: int = 1
+    seeds: int = 1
+    sanitize: bool = False
+    jobs: int = 1
+    command: str = ""
+    quiet: bool = False
+    folder: Path | None = None  # Where artifacts go; None: a new one under results/.
+    label: str = ""
+
+    def chosen(self, lab: Lab) -> list[Check]:
+        return [
+            check
+            for check in lab.checks
+            if check.kind in self.kinds and (not self.only or check.id in self.only)
+        ]
+
+
+@dataclass
+class _Tally:
+    """How far a run is, for the bar."""
+
+    total: int
+    bar: ui.Bar
+    done: set[str] = field(default_factory=set)
+
+    def on_check(self, identifier: str, verdict: checks.Verdict | None) -> None:
+        if verdict is not None:
+            self.done.add(identifier)
+        self.bar.update(len(self.done), self.total, identifier)
+
+
+def run_folder(label: str) -> Path:
+    """A new folder results/<when>-<label>; the oldest ones of many go."""
+    RESULTS.mkdir(exist_ok=True)
+    stamp = datetime.datetime.now().strftime("%Y%m%d-%H%M%S")
+    number = 0
+    while True:
+        folder = RESULTS / (f"{stamp}-{label}" + (f"-{number}" if number else ""))
+        with contextlib.suppress(FileExistsError):
+            folder.mkdir()
+            break
+        number += 1
+    runs = sorted(path for path in RESULTS.iterdir() if path.is_dir() and path.name[:8].isdigit())
+    for old in runs[: max(0, len(runs) - KEPT_RUNS)]:
+        shutil.rmtree(old, ignore_errors=True)
+    return folder
+
+
+def grade(request: Request) -> Results:
+    """Runs all that is asked for. GraderTrouble if the framework does not build."""
+    began = time.monotonic()
+    framework = build.Framework("release", request.jobs)
+    programs = [f"lab{lab.number}-checks" for lab in request.labs if _of_kind(request.chosen(lab), "unit", "sim")]
+    cluster = any(_of_kind(request.chosen(lab), "cluster") for lab in request.labs)
+    framework.build(["libraries", *programs, *(["faultnet"] if cluster else [])])
+    for_nodes = framework
+    if request.sanitize:
+        for_nodes = build.Framework("asan", request.jobs)
+        for_nodes.build(["libraries"])
+    label = request.label or "lab" + "-".join(str(lab.number) for lab in request.labs)
+    folder = request.folder or run_folder(label)
+    results = Results(request.solution.name, request.seed, command=request.command)
+    for lab in request.labs:
+        results.labs.append(_grade_lab(request, lab, framework, for_nodes, folder))
+    build.prune_solutions(for_nodes.preset)
+    results.seconds = time.monotonic() - began
+    return results
+
+
+def _of_kind(chosen: Sequence[Check], *kinds: str) -> list[Check]:
+    return [check for check in chosen if check.kind in kinds]
+
+
+def _grade_lab(
+    request: Request, lab: Lab, framework: build.Framework, for_nodes: build.Framework, folder: Path
+) -> LabResult:
+    chosen = request.chosen(lab)
+    result = LabResult(lab.number, lab.name, lab.title, parts={p: title for p, (title, _) in lab.parts.items()})
+    modules = request.solution.modules(lab)
+    label = f"lab{lab.number}-{request.solution.folder.name}"
+    built = build.build_node(for_nodes, modules, label)
+    problem = built.error or _violations(built, modules, request.sanitize)
+    if problem:
+        verdicts = {check.id: checks.Verdict(Outcome.FAIL, message=problem) for check in chosen}
+    else:
+        verdicts = _run(request, lab, chosen, framework, built, folder)
+    result.checks = [_judged(check, verdicts) for check in chosen]
+    return result
+
+
+def _violations(built: build.NodeBuild, modules: build.Modules, sanitized: bool) -> str | None:
+    sources = [(path, built.objects[name]) for name, path in modules.items() if path is not None]
+    found = [violation for source, _ in sources for violation in rules.check_source(source)]
+    if not sanitized:  # A sanitizer puts symbols of its own into the objects.
+        found += rules.check_objects(sources)
+    return rules.report(found) if found else None
+
+
+def _run(
+    request: Request, lab: Lab, chosen: Sequence[Check], framework: build.Framework, built: build.NodeBuild, folder: Path
+) -> dict[str, checks.Verdict]:
+    verdicts: dict[str, checks.Verdict] = {}
+    bar: contextlib.AbstractContextManager[ui.Bar]
+    bar = contextlib.nullcontext(ui.Bar()) if request.quiet else ui.bar(f"Lab {lab.number}")
+    with bar as progress:
+        tally = _Tally(len(chosen), progress)
+        run = checks.Run(built.node, folder, request.seed, request.seeds, request.jobs, tally.on_check)
+        if program_checks := _of_kind(chosen, "unit", "sim"):
+            verdicts |= checks.run_program(framework.checks_binary(lab.number), program_checks, run)
+        # Real processes take their time; those whose dependency has failed already need not run.
+        if waiting := [c for c in _of_kind(chosen, "cluster") if not _failed_need(c, verdicts)]:
+            verdicts |= checks.run_pytest(lab.folder / "test_cluster.py", waiting, framework.faultnet, run)
+    return verdicts
+
+
+def _failed_need(check: Check, verdicts: dict[str, checks.Verdict]) -> str | None:
+    """A dependency that ran (it was asked for) and did not pass."""
+    for need in check.needs:
+        if need in verdicts and verdicts[need].outcome is not Outcome.PASS:
+            return need
+    return None
+
+
+def _judged(check: Check, verdicts: dict[str, checks.Verdict]) -> CheckResult:
+    """A check with its verdict; SKIP if one of its dependencies did not pass."""
+    failed = _failed_need(check, verdicts)
+    verdict = verdicts.get(check.id) or checks.Verdict(Outcome.INCONCLUSIVE, message="the check did not run")
+    if failed and not _same_for_all(verdict, verdicts[failed]):
+        verdict = checks.Verdict(Outcome.SKIP, message=f"skipped: it needs {failed}, which did not pass")
+        verdicts[check.id] = verdict  # So that what needs this one is skipped, too.
+    return CheckResult(
+        id=check.id,
+        title=check.title,
+        kind=check.kind,
+        outcome=verdict.outcome,
+        max_points=check.points,
+        seconds=verdict.seconds,
+        message=verdict.message,
+        replay=verdict.replay,
+        part=check.part,
+        teaches=check.teaches,
+        why=check.why,
+        hint=check.hint,
+    )
+
+
+def _same_for_all(verdict: checks.Verdict, of_need: checks.Verdict) -> bool:
+    """Nothing compiled, say: then each check fails for itself."""
+    return verdict.outcome is Outcome.FAIL and verdict.message == of_need.message
+
+
+@contextlib.contextmanager
+def working_folder(folder: Path) -> Iterator[Path]:
+    """A folder for artifacts that nobody wants to keep."""
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def default_jobs() -> int:
+    return max(1, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)

@@ -1,0 +1,176 @@
+"""The labs of this course, from labs/N-name/lab.json."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+
+from dynamolab.errors import LabError
+from dynamolab.paths import LABS, PACKAGE, shown
+
+FEWEST_POINTS_WITHOUT_FAULTS = 40  # LABS.md, "Partial credit".
+
+
+@dataclass(frozen=True)
+class Check:
+    """One check, as lab.json describes it."""
+
+    id: str
+    title: str
+    teaches: str
+    why: str
+    hint: str
+    kind: str
+    part: str
+    points: int
+    faults: int
+    properties: tuple[str, ...]
+    needs: tuple[str, ...]
+    visible: bool
+
+
+@dataclass(frozen=True)
+class Lab:
+    """One lab and its checks."""
+
+    number: int
+    name: str
+    title: str
+    module: str
+    file: str
+    points: int
+    parts: dict[str, tuple[str, int]]  # Part → title and points.
+    checks: tuple[Check, ...]
+    folder: Path
+
+    def check(self, identifier: str) -> Check | None:
+        return next((check for check in self.checks if check.id == identifier), None)
+
+
+def read_json(path: Path, schema_name: str) -> Any:
+    """A JSON file that fits the schema; else a LabError that names file, field and cure."""
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise LabError(f"{shown(path)}: cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise LabError(f"{shown(path)}: is not UTF-8 text (byte {error.start})") from error
+    except (json.JSONDecodeError, RecursionError) as error:
+        raise LabError(f"{shown(path)}: is not JSON: {error}") from error
+    validate(document, schema_name, shown(path))
+    return document
+
+
+def validate(document: Any, schema_name: str, what: str) -> None:
+    schema = json.loads((PACKAGE / schema_name).read_text(encoding="utf-8"))
+    validator = jsonschema.Draft202012Validator(schema)
+    first = next(iter(sorted(validator.iter_errors(document), key=lambda e: list(map(str, e.path)))), None)
+    if first is not None:
+        place = "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in first.path).lstrip(".")
+        raise LabError(f"{what}: {place or 'the document'}: {first.message} (see {schema_name})")
+
+
+def load(path: Path) -> Lab:
+    """One lab.json, its sums and references checked as well."""
+    document = read_json(path, "lab.schema.json")
+    lab = Lab(
+        number=document["lab"],
+        name=document["name"],
+        title=document["title"],
+        module=document["module"],
+        file=document["file"],
+        points=document["points"],
+        parts={part["part"]: (part["title"], part["points"]) for part in document["parts"]},
+        checks=tuple(
+            Check(
+                **{key: check[key] for key in ("id", "title", "teaches", "why", "hint", "kind")},
+                **{key: check[key] for key in ("part", "points", "faults")},
+                properties=tuple(check["properties"]),
+                needs=tuple(check.get("needs", ())),
+                visible=check.get("visible", True),
+            )
+            for check in document["checks"]
+        ),
+        folder=path.parent,
+    )
+    problems = list(_problems(lab))
+    if problems:
+        raise LabError(f"{shown(path)}: {problems[0]}")
+    return lab
+
+
+def _problems(lab: Lab) -> Sequence[str]:
+    found: list[str] = []
+    by_id: dict[str, Check] = {}
+    for check in lab.checks:
+        if check.id in by_id:
+            found.append(f"checks: {check.id} stands twice; give each check a name of its own")
+        by_id[check.id] = check
+        if check.part not in lab.parts:
+            found.append(f"{check.id}: part {check.part} is not among the parts {', '.join(lab.parts)}")
+        if not check.id.startswith(f"{lab.module}."):
+            found.append(f"{check.id}: must begin with '{lab.module}.', the lab's GoogleTest suite")
+    for check in lab.checks:
+        for need in check.needs:
+            if need not in by_id:
+                found.append(f"{check.id}: needs {need}, which is no check of this lab")
+            elif by_id[need].part != check.part:
+                found.append(f"{check.id}: needs {need} of another part; dependencies stay within a part")
+            elif lab.checks.index(by_id[need]) >= lab.checks.index(check):
+                found.append(f"{check.id}: needs {need}, which must come before it in the list")
+    for part, (_, points) in lab.parts.items():
+        total = sum(check.points for check in lab.checks if check.part == part)
+        if total != points:
+            found.append(f"parts: part {part} says {points} points, its checks add up to {total}")
+    total = sum(check.points for check in lab.checks)
+    if total != lab.points:
+        found.append(f"points: says {lab.points}, the checks add up to {total}")
+    calm = sum(check.points for check in lab.checks if check.faults == 0)
+    if lab.points and calm * 100 < FEWEST_POINTS_WITHOUT_FAULTS * lab.points:
+        found.append(f"checks without a fault give {calm} points of {lab.points}; at least 40 % must")
+    return found
+
+
+def load_all() -> list[Lab]:
+    """Every lab that has a lab.json, by number."""
+    labs = sorted((load(path) for path in LABS.glob("*/lab.json")), key=lambda lab: lab.number)
+    numbers = [lab.number for lab in labs]
+    if len(set(numbers)) != len(numbers):
+        raise LabError("labs/: two labs have the same number in their lab.json")
+    if not labs:
+        raise LabError("labs/: no lab.json anywhere; is this a whole checkout?")
+    return labs
+
+
+def did_you_mean(word: str, known: Sequence[str]) -> str:
+    """A sentence that helps after an unknown name."""
+    close = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
+    return f"did you mean {close[0]}?" if close else f"there are: {', '.join(known)}"
+
+
+def find_lab(labs: Sequence[Lab], word: str) -> Lab:
+    """By number, name, or folder."""
+    for lab in labs:
+        if word in (str(lab.number), lab.name, lab.module, lab.folder.name, f"lab{lab.number}"):
+            return lab
+    names = [str(lab.number) for lab in labs] + [lab.name for lab in labs]
+    raise LabError(f"there is no lab '{word}'; {did_you_mean(word, names)}")
+
+
+def find_check(labs: Sequence[Lab], word: str) -> tuple[Lab, Check]:
+    """By id, or by the part after the dot where only one lab has it."""
+    hits = [(lab, c) for lab in labs for c in lab.checks if word in (c.id, c.id.partition(".")[2])]
+    if len(hits) == 1:
+        return hits[0]
+    if hits:
+        raise LabError(f"'{word}' is a check of several labs: {', '.join(c.id for _, c in hits)}")
+    ids = [check.id for lab in labs for check in lab.checks]
+    close = difflib.get_close_matches(word, ids, n=3, cutoff=0.4)
+    hint = f"did you mean {', '.join(close)}?" if close else "./lab list shows them all"
+    raise LabError(f"there is no check '{word}'; {hint}")

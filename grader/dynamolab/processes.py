@@ -1,0 +1,174 @@
+"""Child processes that cannot outlive us: own process groups, deadlines, and a sweep at the end."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+TERMINATE_GRACE_S = 2.0  # From SIGTERM to SIGKILL.
+PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
+
+Command = Sequence[str | Path]
+
+
+@dataclass(frozen=True)
+class Completed:
+    """How a command ended. ``code`` is negative for a signal; ``out`` has stdout and stderr."""
+
+    code: int
+    out: str
+    seconds: float
+    timed_out: bool = False
+
+
+class Child:
+    """A command in a process group of its own. Use ``start`` or ``run``; both end it for certain."""
+
+    def __init__(self, command: Command, **options: object) -> None:
+        self.command = [str(word) for word in command]
+        self.process = subprocess.Popen(  # type: ignore[call-overload]
+            self.command, stdin=subprocess.DEVNULL, start_new_session=True, **options
+        )
+
+    def running(self) -> bool:
+        return self.process.poll() is None
+
+    def signal_group(self, number: int) -> None:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.process.pid, number)
+
+    def end(self) -> int:
+        """SIGTERM to the group, a grace, SIGKILL; the exit code. Harmless when it has ended."""
+        if self.running():
+            self.signal_group(signal.SIGTERM)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.process.wait(TERMINATE_GRACE_S)
+        self.signal_group(signal.SIGKILL)  # Also what a leader left behind in its group.
+        return self.process.wait()
+
+
+@contextlib.contextmanager
+def start(command: Command, **options: object) -> Iterator[Child]:
+    """Starts a command; whatever happens, its group is gone when the block is left."""
+    child = Child(command, **options)
+    try:
+        yield child
+    finally:
+        child.end()
+
+
+def run(
+    command: Command,
+    *,
+    deadline_s: float,
+    cwd: Path | None = None,
+    env: Mapping[str, str] | None = None,
+    on_line: Callable[[str], None] | None = None,
+) -> Completed:
+    """Runs a command to its end, or to the deadline, and gives what it printed. Does not raise for a
+    failure; FileNotFoundError if there is no such program."""
+    began = time.monotonic()
+    lines: list[str] = []
+    expired = threading.Event()
+    with start(
+        command,
+        cwd=cwd,
+        env=env,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+    ) as child:
+
+        def expire() -> None:
+            expired.set()
+            child.end()
+
+        alarm = threading.Timer(deadline_s, expire)
+        alarm.daemon = True
+        alarm.start()
+        try:
+            assert child.process.stdout is not None
+            for line in child.process.stdout:
+                lines.append(line)
+                if on_line is not None:
+                    on_line(line.rstrip("\n"))
+            child.process.wait()
+        finally:
+            alarm.cancel()
+    return Completed(
+        child.process.returncode, "".join(lines), time.monotonic() - began, expired.is_set()
+    )
+
+
+def adopt_orphans() -> None:
+    """Grandchildren whose parent died come to us (Linux), so that kill_descendants() finds them."""
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError, AttributeError):
+            ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def _children(pid: int) -> list[int]:
+    found: list[int] = []
+    for tasks in Path(f"/proc/{pid}/task").glob("*/children"):
+        with contextlib.suppress(OSError):
+            found += [int(word) for word in tasks.read_text().split()]
+    return found
+
+
+def descendants(pid: int) -> list[int]:
+    """All processes below ``pid``, nearest first. Empty where there is no /proc."""
+    found: list[int] = []
+    waiting = _children(pid)
+    while waiting:
+        child = waiting.pop(0)
+        found.append(child)
+        waiting += _children(child)
+    return found
+
+
+def kill_descendants(deadline_s: float = 5.0) -> None:
+    """The last sweep of a command: whatever was started below us, however detached, goes."""
+    until = time.monotonic() + deadline_s
+    while (left := descendants(os.getpid())) and time.monotonic() < until:
+        for pid in left:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(pid, signal.SIGKILL)
+        with contextlib.suppress(ChildProcessError):
+            while os.waitpid(-1, os.WNOHANG)[0]:
+                pass
+        time.sleep(0.01)
+
+
+def turn_signals_into_interrupts() -> None:
+    """SIGTERM and SIGHUP clean up as Ctrl-C does."""
+
+    def interrupt(number: int, _frame: object) -> None:
+        raise Interrupted(number)
+
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, interrupt)
+
+
+class Interrupted(KeyboardInterrupt):
+    """A signal other than SIGINT asked us to stop."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
+
+
+def cores() -> int:
+    """Cores that we may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

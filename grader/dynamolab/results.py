@@ -1,0 +1,154 @@
+"""The one result model; every report is made from it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+SCHEMA = "dynamo-labs/results/1"
+
+
+class Outcome(str, Enum):
+    """Of a check, a lab, or a whole run (which never skips)."""
+
+    PASS = "pass"
+    FAIL = "fail"
+    SKIP = "skip"
+    INCONCLUSIVE = "inconclusive"
+
+
+EXIT_CODES = {Outcome.PASS: 0, Outcome.FAIL: 1, Outcome.SKIP: 1, Outcome.INCONCLUSIVE: 2}
+
+
+def combined(outcomes: Iterable[Outcome]) -> Outcome:
+    """Of many checks: inconclusive if the grader had trouble anywhere (the points are then not the
+    last word), else fail unless all passed. Nothing that ran is no pass."""
+    seen = set(outcomes)
+    if not seen or Outcome.INCONCLUSIVE in seen:
+        return Outcome.INCONCLUSIVE
+    return Outcome.PASS if seen == {Outcome.PASS} else Outcome.FAIL
+
+
+@dataclass
+class CheckResult:
+    """How one check ended. ``points`` are given only for a pass."""
+
+    id: str
+    title: str
+    kind: str
+    outcome: Outcome
+    max_points: int
+    seconds: float = 0.0
+    message: str = ""
+    replay: str | None = None
+    part: str = ""
+    teaches: str = ""
+    why: str = ""
+    hint: str = ""
+
+    @property
+    def points(self) -> int:
+        return self.max_points if self.outcome is Outcome.PASS else 0
+
+    def document(self) -> dict[str, Any]:
+        return {
+            "id": self.id,
+            "title": self.title,
+            "kind": self.kind,
+            "outcome": self.outcome.value,
+            "points": self.points,
+            "max_points": self.max_points,
+            "seconds": round(self.seconds, 3),
+            "message": self.message,
+            "replay": self.replay,
+            "part": self.part,
+            "teaches": self.teaches,
+            "why": self.why,
+            "hint": self.hint,
+        }
+
+
+@dataclass
+class LabResult:
+    """One lab's checks, in the order of lab.json."""
+
+    lab: int
+    name: str
+    title: str
+    checks: list[CheckResult] = field(default_factory=list)
+    parts: dict[str, str] = field(default_factory=dict)  # Part → its title.
+
+    @property
+    def points(self) -> int:
+        return sum(check.points for check in self.checks)
+
+    @property
+    def max_points(self) -> int:
+        return sum(check.max_points for check in self.checks)
+
+    @property
+    def outcome(self) -> Outcome:
+        return combined(check.outcome for check in self.checks)
+
+    def document(self) -> dict[str, Any]:
+        return {
+            "lab": self.lab,
+            "name": self.name,
+            "title": self.title,
+            "points": self.points,
+            "max_points": self.max_points,
+            "checks": [check.document() for check in self.checks],
+        }
+
+
+@dataclass
+class Results:
+    """One run of ``./lab grade``."""
+
+    solution: str
+    seed: int
+    labs: list[LabResult] = field(default_factory=list)
+    command: str = ""  # What to type to get this again.
+    seconds: float = 0.0
+
+    @property
+    def points(self) -> int:
+        return sum(lab.points for lab in self.labs)
+
+    @property
+    def max_points(self) -> int:
+        return sum(lab.max_points for lab in self.labs)
+
+    @property
+    def outcome(self) -> Outcome:
+        return combined(check.outcome for lab in self.labs for check in lab.checks)
+
+    @property
+    def exit_code(self) -> int:
+        return EXIT_CODES[self.outcome]
+
+    def document(self) -> dict[str, Any]:
+        """As results.schema.json says."""
+        return {
+            "schema": SCHEMA,
+            "solution": self.solution,
+            "seed": self.seed,
+            "points": self.points,
+            "max_points": self.max_points,
+            "outcome": self.outcome.value,
+            "command": self.command,
+            "seconds": round(self.seconds, 3),
+            "labs": [lab.document() for lab in self.labs],
+        }
+
+
+def write_json(document: dict[str, Any], path: Path) -> None:
+    """All of it or nothing: a reader never sees half a file. OSError if the folder cannot be written."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(path.name + ".part")
+    part.write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    part.replace(path)

@@ -1,0 +1,124 @@
+"""A solution is a folder with one file a lab. Which file a node gets for which module."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from dynamolab.errors import LabError
+from dynamolab.labs import Lab, did_you_mean, find_lab
+from dynamolab.paths import REFERENCE, ROOT, shown
+
+LARGEST_FILE_BYTES = 1_000_000
+REFERENCE_NAME = "reference"
+
+# Module → the .cpp to compile, or None for the reference's prebuilt archive.
+Modules = Mapping[str, Path | None]
+
+
+@dataclass(frozen=True)
+class Solution:
+    """A folder, and the labs whose module another folder supplies (``--with``)."""
+
+    folder: Path
+    labs: tuple[Lab, ...]
+    supplied: Mapping[int, Path] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        return shown(self.folder)
+
+    def file(self, lab: Lab) -> Path:
+        return self.supplied.get(lab.number, self.folder) / lab.file
+
+    def modules(self, graded: Lab) -> Modules:
+        """For a node that is graded in one lab: its own modules up to this lab. Later ones are given,
+        so that lab 1 can be graded before lab 2 is begun; so is the warm-up, which gives no points."""
+        own: dict[str, Path | None] = {}
+        for lab in self.labs:
+            mine = lab is graded or 0 < lab.number < graded.number
+            own[lab.module] = self.file(lab) if mine or not (REFERENCE / lab.file).exists() else None
+        return own
+
+
+def open_solution(folder: Path, labs: Sequence[Lab], supplied: Mapping[int, Path] | None = None) -> Solution:
+    """Looks at the folder; a LabError names what is missing or too much in it."""
+    if not folder.exists():
+        raise LabError(f"--solution {folder}: there is no such folder")
+    if not folder.is_dir():
+        raise LabError(f"--solution {folder}: is a file; give the folder that holds {labs[-1].file} and the others")
+    solution = Solution(folder.resolve(), tuple(labs), dict(supplied or {}))
+    _refuse_strangers(solution)
+    for lab in labs:
+        path = solution.file(lab)
+        if path.exists() or path.is_symlink():
+            _refuse_odd_file(path)
+        elif lab.points:  # The warm-up is for nobody's points; without it the reference's is used.
+            raise LabError(
+                f"{shown(path)} is missing: a solution has {_names(labs)}.\n"
+                f"Copy skeleton/{lab.file} there, or let the reference stand in with --with reference:{lab.number}"
+            )
+    return solution
+
+
+def _names(labs: Sequence[Lab]) -> str:
+    return ", ".join(lab.file for lab in labs if lab.points)
+
+
+def _refuse_strangers(solution: Solution) -> None:
+    known = {lab.file for lab in solution.labs}
+    try:
+        entries = sorted(solution.folder.iterdir())
+    except OSError as error:
+        raise LabError(f"--solution {solution.folder}: cannot be read: {error.strerror}") from error
+    for entry in entries:
+        if entry.name in known or entry.name.startswith(".") or entry.name.endswith("~"):
+            continue
+        raise LabError(
+            f"{shown(entry)} does not belong to a solution: it has {_names(solution.labs)} and nothing else.\n"
+            f"Move it out of the folder. What your code needs goes into these files ({did_you_mean(entry.name, sorted(known))})"
+        )
+
+
+def _refuse_odd_file(path: Path) -> None:
+    if not path.is_file():
+        raise LabError(f"{shown(path)}: is no file that could be read; put the source there")
+    try:
+        size = path.stat().st_size
+        with path.open("rb"):
+            pass
+    except OSError as error:
+        raise LabError(f"{shown(path)}: cannot be read: {error.strerror}") from error
+    if size > LARGEST_FILE_BYTES:
+        raise LabError(f"{shown(path)}: has {size} bytes; more than {LARGEST_FILE_BYTES} are not compiled")
+    if size == 0:
+        raise LabError(f"{shown(path)}: is empty; copy skeleton/{path.name} there to begin")
+
+
+def solution_folder(word: str) -> Path:
+    """As typed: a path, or the name of a folder of the checkout (``reference``)."""
+    path = Path(word)
+    if not path.is_absolute() and not path.exists() and (ROOT / word).exists():
+        return ROOT / word
+    return path
+
+
+def parse_with(values: Sequence[str], labs: Sequence[Lab]) -> dict[int, Path]:
+    """``--with reference:1,2``: labs whose module comes from another solution."""
+    supplied: dict[int, Path] = {}
+    for value in values:
+        source, colon, numbers = value.rpartition(":")
+        if not colon or not source or not numbers:
+            raise LabError(f"--with {value}: write FOLDER:LABS, for example --with reference:1,2")
+        folder = solution_folder(source)
+        if not folder.is_dir():
+            raise LabError(f"--with {value}: there is no folder '{source}'")
+        for number in numbers.split(","):
+            if number[:-1].isdigit() and number[-1:].isupper():
+                raise LabError(f"--with {value}: no lab so far can be taken by parts; write {number[:-1]}")
+            lab = find_lab(labs, number)
+            if not (folder / lab.file).is_file():
+                raise LabError(f"--with {value}: {folder / lab.file} is missing")
+            supplied[lab.number] = folder.resolve()
+    return supplied
