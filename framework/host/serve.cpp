@@ -1,0 +1,135 @@
+#include "host/serve.h"
+
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <charconv>
+#include <cstdint>
+#include <cstdio>
+#include <cstring>
+#include <map>
+#include <optional>
+
+#include "host/allocations.h"
+#include "host/crash.h"
+#include "host/mailbox.h"
+#include "host/platform.h"
+#include "host/server.h"
+
+namespace dynamo::host {
+
+namespace {
+
+struct Options {
+  int mailbox = -1;
+  int bell = -1;
+  pid_t parent = 0;
+  std::optional<std::uint64_t> perturb;
+};
+
+int complain(const std::string& what) {
+  std::fprintf(stderr, "dynamo-node --host: %s (it is started by the grader, not by hand)\n",
+               what.c_str());
+  return 2;
+}
+
+/// Null if all is well, else what is wrong.
+std::string parse(const std::vector<std::string>& args, Options& options) {
+  std::map<std::string, std::uint64_t> given;
+  for (std::size_t i = 0; i < args.size(); i += 2) {
+    if (i + 1 == args.size()) return args[i] + " needs a number";
+    const std::string& text = args[i + 1];
+    std::uint64_t number = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+    if (error != std::errc() || end != text.data() + text.size()) {
+      return args[i] + " needs a number, not \"" + text + "\"";
+    }
+    given[args[i]] = number;
+  }
+  for (const auto& [name, number] : given) {
+    if (name == "--mailbox") {
+      options.mailbox = static_cast<int>(number);
+    } else if (name == "--bell") {
+      options.bell = static_cast<int>(number);
+    } else if (name == "--parent") {
+      options.parent = static_cast<pid_t>(number);
+    } else if (name == "--perturb") {
+      options.perturb = number;
+    } else {
+      return "unknown option " + name;
+    }
+  }
+  if (options.mailbox < 0) return "--mailbox FD is missing";
+  if (options.parent <= 0) return "--parent PID is missing";
+  if (options.bell < 0 && !platform::has_futex()) return "--bell FD is missing";
+  return "";
+}
+
+/// A leak or an endless list must not take the machine down with it.
+void limit_memory() {
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+  constexpr rlim_t most = rlim_t{2} << 30;
+  const rlimit limit{most, most};
+  setrlimit(RLIMIT_DATA, &limit);
+#endif
+}
+
+/// Sleeps until there is something to do. False: the parent is gone.
+bool next_crossing(Board& board, const Bell& bell, std::uint32_t& seen, pid_t parent) {
+  while (true) {
+    const std::uint32_t asked = board.asked.load(std::memory_order_acquire);
+    if (asked != seen) {
+      seen = asked;
+      return true;
+    }
+    if (getppid() != parent) return false;
+    // Where the system ends us with our parent, looking now and then is only the second net.
+    bell.wait(board.asked, asked, std::chrono::milliseconds(200));
+  }
+}
+
+/// noexcept: whoever calls serve() may catch, but the end of a solution's exception is here.
+void run_batch(HostServer& server, std::string& answer) noexcept { server.run(answer); }
+
+}  // namespace
+
+int serve(const std::vector<std::string>& args) {
+  Options options;
+  const std::string wrong = parse(args, options);
+  if (!wrong.empty()) return complain(wrong);
+  platform::die_with_parent();
+
+  // What a solution prints must survive its crash, so that it can be shown.
+  std::setvbuf(stdout, nullptr, _IOLBF, 0);
+  Mailbox mailbox(options.mailbox, false);
+  Board& board = mailbox.board();
+  if (board.version != kMailboxVersion) return complain("built from other sources than the grader");
+  install_crash_reports(&board.crash);
+  limit_memory();
+
+  ServerHooks hooks{&board.at_work, allocations, nullptr};
+  if (options.perturb) {
+    perturb_heap(*options.perturb);
+    hooks.before_handler = spoil_stack;
+  }
+  HostServer server(std::move(hooks));
+  const Bell bell(options.bell);
+  board.serving.store(1, std::memory_order_release);
+
+  std::string answer;
+  std::uint32_t seen = 0;
+  while (next_crossing(board, bell, seen, options.parent)) {
+    const std::uint64_t bytes = board.batch_bytes.load(std::memory_order_relaxed);
+    if (bytes > kMaxCrossingBytes) return complain("a batch larger than the mailbox");
+    if (bytes > 0) server.begin({mailbox.batch(), bytes});
+    run_batch(server, answer);
+    std::memcpy(mailbox.answer(), answer.data(), answer.size());
+    board.answer_bytes.store(answer.size(), std::memory_order_relaxed);
+    board.answered.store(seen, std::memory_order_release);
+    bell.ring(board.answered);
+  }
+  // The solution's destructors are not worth waiting for.
+  std::_Exit(0);
+}
+
+}  // namespace dynamo::host

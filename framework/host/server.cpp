@@ -1,0 +1,234 @@
+#include "host/server.h"
+
+#include <algorithm>
+#include <stdexcept>
+#include <utility>
+
+#include "storage/memory_store.h"
+
+namespace dynamo::host {
+
+namespace {
+
+/// Writes what a handler does into the answer, and keeps the solution to the bounds.
+class Recorder final : public Effects, public MemoryStore::Watcher {
+ public:
+  explicit Recorder(std::string& answer) : bytes_(answer), out_(answer) {}
+
+  void begin() {
+    began_at_ = bytes_.size();
+    items_ = 0;
+    in_handler_ = true;
+  }
+  void end(bool taken) {
+    in_handler_ = false;
+    out_.number(static_cast<std::uint64_t>(Item::handled));
+    out_.number(taken ? 1 : 0);
+  }
+
+  void call(CallId id, const NodeId& to, MessageType type, std::string bytes,
+            Duration timeout) override {
+    if (to.empty() || to.size() > kMaxNodeIdBytes) {
+      throw std::length_error("call: a node's name of " + std::to_string(to.size()) +
+                              " bytes; it must have 1 to " + std::to_string(kMaxNodeIdBytes));
+    }
+    item(Item::call, "message", bytes.size());
+    out_.number(id);
+    out_.bytes(to);
+    out_.number(type);
+    out_.bytes(bytes);
+    codec::write(out_, timeout);
+  }
+  void reply(RequestToken token, std::string bytes) override {
+    item(Item::reply, "reply", bytes.size());
+    out_.number(token);
+    out_.bytes(bytes);
+  }
+  void set_timer(TimerId id, Duration delay) override {
+    item(Item::set_timer, "timer", 0);
+    out_.number(static_cast<std::uint64_t>(id));
+    codec::write(out_, delay);
+  }
+  void cancel_timer(TimerId id) override {
+    item(Item::cancel_timer, "timer", 0);
+    out_.number(static_cast<std::uint64_t>(id));
+  }
+  void note(std::string_view text) override {
+    text = text.substr(0, kMaxNoteBytes);
+    item(Item::note, "note", text.size());
+    out_.bytes(text);
+  }
+  void wrote(std::string_view space, std::string_view key, std::string_view value) override {
+    item(Item::put, "value", value.size());
+    out_.bytes(space);
+    out_.bytes(key);
+    out_.bytes(value);
+  }
+  void erased(std::string_view space, std::string_view key) override {
+    item(Item::erase, "key", 0);
+    out_.bytes(space);
+    out_.bytes(key);
+  }
+  void result(std::string_view bytes) {
+    item(Item::result, "result", bytes.size());
+    out_.bytes(bytes);
+  }
+
+ private:
+  void item(Item kind, std::string_view what, std::size_t payload) {
+    if (!in_handler_) {
+      throw std::logic_error("Env was used in a constructor or destructor of a module (a " +
+                             std::string(what) + "); wait for start()");
+    }
+    if (payload > kMaxPayloadBytes) {
+      throw std::length_error("a " + std::string(what) + " of " + std::to_string(payload) +
+                              " bytes; at most " + std::to_string(kMaxPayloadBytes) + " are allowed");
+    }
+    if (++items_ > kMaxHandlerItems) {
+      throw std::length_error("one handler made more than " + std::to_string(kMaxHandlerItems) +
+                              " messages, timers, notes and writes");
+    }
+    if (bytes_.size() - began_at_ + payload > kMaxHandlerBytes) {
+      throw std::length_error("one handler sent and wrote more than " +
+                              std::to_string(kMaxHandlerBytes) + " bytes");
+    }
+    out_.number(static_cast<std::uint64_t>(kind));
+  }
+
+  std::string& bytes_;
+  codec::Writer out_;
+  std::size_t began_at_ = 0;   ///< Where in the answer the handler that runs now began.
+  std::size_t items_ = 0;      ///< That it has made so far.
+  bool in_handler_ = false;
+};
+
+[[noreturn]] void malformed() { throw std::runtime_error("host: the batch is malformed"); }
+
+template <class T>
+T take(codec::Reader& in) {
+  T value{};
+  codec::read(in, value);
+  if (!in.ok()) malformed();
+  return value;
+}
+
+std::string_view take_bytes(codec::Reader& in) {
+  const std::string_view bytes = in.bytes();
+  if (!in.ok()) malformed();
+  return bytes;
+}
+
+Moment take_moment(codec::Reader& in) {
+  Moment moment;
+  codec::read(in, moment.now);
+  codec::read(in, moment.wall);
+  moment.seed = in.fixed64();
+  if (!in.ok()) malformed();
+  return moment;
+}
+
+}  // namespace
+
+/// A node with its disk. The order of the members is the order in which they need one another.
+struct HostServer::Resident {
+  Recorder recorder;
+  MemoryStore store;
+  std::unique_ptr<Node> node;
+
+  Resident(std::string& answer, std::uint64_t room) : recorder(answer), store(room, &recorder) {}
+};
+
+HostServer::HostServer(ServerHooks hooks) : hooks_(std::move(hooks)) {}
+HostServer::~HostServer() = default;
+
+void HostServer::begin(std::string_view batch) {
+  batch_ = codec::Reader(batch);
+  index_ = 0;
+  allocations_ = 0;
+}
+
+bool HostServer::run(std::string& answer) {
+  std::swap(answer_, answer);  // residents write to answer_; the caller gets the buffer back below
+  answer_.clear();
+  codec::Writer out(answer_);
+  while (batch_.left() > 0 && answer_.size() < kFullAnswerBytes) {
+    if (hooks_.at_work != nullptr) hooks_.at_work->store(index_, std::memory_order_relaxed);
+    const auto command = take<Command>(batch_);
+    run_command(command, take<std::uint32_t>(batch_));
+    ++index_;
+  }
+  const bool finished = batch_.left() == 0;
+  out.number(static_cast<std::uint64_t>(finished ? Item::finished : Item::full));
+  if (finished) out.number(allocations_);
+  std::swap(answer_, answer);
+  return finished;
+}
+
+void HostServer::run_command(Command command, std::uint32_t slot) {
+  if (command == Command::make) return make(slot);
+  const auto found = residents_.find(slot);
+  if (found == residents_.end()) malformed();
+  if (command == Command::destroy) {
+    residents_.erase(found);
+  } else if (command == Command::set_room) {
+    found->second->store.set_room(take<std::uint64_t>(batch_));
+  } else {
+    const std::uint64_t before = hooks_.allocations ? hooks_.allocations() : 0;
+    run_handler(command, *found->second);
+    if (hooks_.allocations) allocations_ += hooks_.allocations() - before;
+  }
+}
+
+void HostServer::make(std::uint32_t slot) {
+  auto setup = take<NodeSetup>(batch_);
+  const auto room = take<std::uint64_t>(batch_);
+  auto resident = std::make_unique<Resident>(answer_, room);
+  const auto entries = take<std::uint64_t>(batch_);
+  for (std::uint64_t i = 0; i < entries; ++i) {
+    auto space = take<std::string>(batch_);
+    auto key = take<std::string>(batch_);
+    resident->store.load(std::move(space), std::move(key), take<std::string>(batch_));
+  }
+  residents_.erase(slot);  // the old node dies before the new one is born, as processes do
+  resident->node = std::make_unique<Node>(std::move(setup), resident->store, resident->recorder);
+  residents_.emplace(slot, std::move(resident));
+}
+
+void HostServer::run_handler(Command command, Resident& resident) {
+  const Moment moment = take_moment(batch_);
+  Node& node = *resident.node;
+  resident.recorder.begin();
+  if (hooks_.before_handler) hooks_.before_handler();
+  bool taken = true;
+  switch (command) {
+    case Command::start:
+      node.start(moment, take<bool>(batch_));
+      break;
+    case Command::request: {
+      const auto token = take<RequestToken>(batch_);
+      const auto from = take<NodeId>(batch_);
+      const auto type = take<MessageType>(batch_);
+      taken = node.request(moment, token, from, type, take_bytes(batch_));
+      break;
+    }
+    case Command::call_ended: {
+      const auto id = take<CallId>(batch_);
+      node.call_ended(moment, id, take<Result<std::string>>(batch_));
+      break;
+    }
+    case Command::timer_fired:
+      node.timer_fired(moment, take<TimerId>(batch_));
+      break;
+    case Command::invoke: {
+      const auto method = take<MethodId>(batch_);
+      const std::optional<std::string> result = node.invoke(moment, method, take_bytes(batch_));
+      if (result) resident.recorder.result(*result);
+      break;
+    }
+    default:
+      malformed();
+  }
+  resident.recorder.end(taken);
+}
+
+}  // namespace dynamo::host
