@@ -45,6 +45,7 @@ class Run:
     seed: int = 1
     seeds: int = 1
     jobs: int = 1
+    cpus: tuple[int, ...] = ()  # Cores to pin to, one a shard; empty: all that we may use.
     on_check: Callable[[str, Verdict | None], None] = field(default=lambda _id, _verdict: None)
 
 
@@ -130,7 +131,7 @@ def _run_shards(
 ) -> dict[str, str]:
     """One process a core. Returns the checks that a dying program took with it, and why."""
     shards = _balanced(ids, run.jobs)
-    cpus = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else list(range(run.jobs))
+    cpus = run.cpus or processes.cpus()
     died: dict[str, str] = {}
     with contextlib.ExitStack() as stack:
         running = []
@@ -139,8 +140,7 @@ def _run_shards(
             command: list[str | Path] = [program, "--node", run.node, "--seed", str(run.seed)]
             command += ["--seeds", str(run.seeds), "--results", base.with_suffix(".jsonl")]
             command += ["--artifacts", run.folder]
-            if len(shards) > 1 or len(cpus) > 1:
-                command += ["--cpu", str(cpus[number % len(cpus)])]
+            command += ["--cpu", str(cpus[number % len(cpus)])]
             for identifier in shard:
                 command += ["--only", identifier]
             log = stack.enter_context(base.with_suffix(".log").open("wb"))

@@ -13,6 +13,7 @@ import jsonschema
 
 from dynamolab.errors import LabError
 from dynamolab.paths import LABS, PACKAGE, shown
+from dynamolab.suggest import did_you_mean
 
 FEWEST_POINTS_WITHOUT_FAULTS = 40  # LABS.md, "Partial credit".
 
@@ -146,12 +147,6 @@ def load_all() -> list[Lab]:
     if not labs:
         raise LabError("labs/: no lab.json anywhere; is this a whole checkout?")
     return labs
-
-
-def did_you_mean(word: str, known: Sequence[str]) -> str:
-    """A sentence that helps after an unknown name."""
-    close = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
-    return f"did you mean {close[0]}?" if close else f"there are: {', '.join(known)}"
 
 
 def find_lab(labs: Sequence[Lab], word: str) -> Lab:

@@ -19,6 +19,11 @@ PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
 
 Command = Sequence[str | Path]
 
+# Set once, when the command is on its way out: a thread that still works starts nothing more.
+_stopping = threading.Event()
+# Processes that shall outlive the command (./lab cluster up), with all that is below them.
+_daemons: set[int] = set()
+
 
 @dataclass(frozen=True)
 class Completed:
@@ -34,6 +39,8 @@ class Child:
     """A command in a process group of its own. Use ``start`` or ``run``; both end it for certain."""
 
     def __init__(self, command: Command, **options: object) -> None:
+        if _stopping.is_set():
+            raise Interrupted(signal.SIGINT)
         self.command = [str(word) for word in command]
         self.process = subprocess.Popen(  # type: ignore[call-overload]
             self.command, stdin=subprocess.DEVNULL, start_new_session=True, **options
@@ -126,18 +133,28 @@ def _children(pid: int) -> list[int]:
 
 
 def descendants(pid: int) -> list[int]:
-    """All processes below ``pid``, nearest first. Empty where there is no /proc."""
+    """All processes below ``pid`` but those that shall live on, nearest first. Empty where there is
+    no /proc."""
     found: list[int] = []
     waiting = _children(pid)
     while waiting:
         child = waiting.pop(0)
+        if child in _daemons:
+            continue
         found.append(child)
         waiting += _children(child)
     return found
 
 
+def let_live(pid: int) -> None:
+    """Spares a process from the sweep at the end."""
+    _daemons.add(pid)
+
+
 def kill_descendants(deadline_s: float = 5.0) -> None:
-    """The last sweep of a command: whatever was started below us, however detached, goes."""
+    """The last sweep of a command: whatever was started below us, however detached, goes. Nothing
+    can be started afterwards."""
+    _stopping.set()
     until = time.monotonic() + deadline_s
     while (left := descendants(os.getpid())) and time.monotonic() < until:
         for pid in left:
@@ -167,8 +184,8 @@ class Interrupted(KeyboardInterrupt):
         self.number = number
 
 
-def cores() -> int:
-    """Cores that we may use."""
+def cpus() -> tuple[int, ...]:
+    """The cores that we may use, by number."""
     if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+        return tuple(sorted(os.sched_getaffinity(0)))
+    return tuple(range(os.cpu_count() or 1))

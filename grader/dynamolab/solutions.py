@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from dynamolab.errors import LabError
-from dynamolab.labs import Lab, did_you_mean, find_lab
+from dynamolab.labs import Lab, find_lab
 from dynamolab.paths import REFERENCE, ROOT, shown
+from dynamolab.suggest import did_you_mean
 
 LARGEST_FILE_BYTES = 1_000_000
 REFERENCE_NAME = "reference"

@@ -1,0 +1,121 @@
+"""The command line: ``./lab COMMAND``. Each command's work is in a module of its own."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import NoReturn
+
+from dynamolab import processes
+from dynamolab.errors import LabError
+
+EXIT_TROUBLE = 2
+
+Handler = Callable[[argparse.Namespace], int]
+
+
+@dataclass(frozen=True)
+class Command:
+    """One subcommand: where its ``add(parser)`` and ``run(arguments)`` are, loaded when it is used."""
+
+    name: str
+    module: str
+    help: str
+    example: str
+
+
+COMMANDS = (
+    Command("grade", "dynamolab.commands.grade", "grade a solution and print points", "./lab grade 1 --solution mine"),
+    Command("list", "dynamolab.commands.list", "the checks, what each teaches, its points", "./lab list 1"),
+    Command("watch", "dynamolab.commands.watch", "grade a lab again at each save", "./lab watch 1"),
+    Command("replay", "dynamolab.commands.replay", "run a saved failure again, exactly", "./lab replay FILE.json"),
+    Command("debug", "dynamolab.commands.debug", "step through a check under gdb", "./lab debug ring.arcs_tile_the_circle"),
+    Command("console", "dynamolab.cluster.cli", "the operator's console on a running cluster", "./lab console"),
+    Command("cluster", "dynamolab.cluster.cli", "start and stop a cluster of real nodes", "./lab cluster up -n 5"),
+    Command("experiment", "dynamolab.commands.experiment", "measure and plot", "./lab experiment ring"),
+    Command("mutants", "dynamolab.commands.mutants", "grade the known-wrong solutions", "./lab mutants 1 --all"),
+    Command("bench", "dynamolab.commands.bench", "measure, beside the goals", "./lab bench --results bench.json"),
+    Command("soak", "dynamolab.commands.soak", "grade the reference many times", "./lab soak -n 20 --load"),
+    Command("skeleton", "dynamolab.commands.skeleton", "make skeleton/ from reference/", "./lab skeleton --check"),
+    Command("test", "dynamolab.commands.test", "the project's own tests", "./lab test"),
+    Command("setup", "dynamolab.commands.setup", "install what is missing, build everything", "./lab setup"),
+)
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        self.exit(EXIT_TROUBLE, f"{self.prog}: {message}\nTry {self.prog} --help\n")
+
+
+def _overview() -> str:
+    width = max(len(command.name) for command in COMMANDS)
+    lines = [f"  {command.name:<{width}}  {command.help}" for command in COMMANDS]
+    return "\n".join(
+        [
+            "usage: ./lab COMMAND …     ./lab COMMAND --help says more",
+            "",
+            "Dynamo Labs: build Amazon's Dynamo, lab by lab, and see it survive.",
+            "",
+            *lines,
+            "",
+            "To begin: read labs/0-warmup/README.md, then ./lab grade 1",
+        ]
+    )
+
+
+def _find(name: str) -> Command:
+    for command in COMMANDS:
+        if command.name == name:
+            return command
+    from dynamolab.suggest import did_you_mean
+
+    raise LabError(f"there is no command '{name}'; {did_you_mean(name, [c.name for c in COMMANDS])}")
+
+
+def _dispatch(words: Sequence[str]) -> int:
+    if not words or words[0] in ("-h", "--help", "help"):
+        print(_overview())
+        return 0
+    command = _find(words[0])
+    module = importlib.import_module(command.module)
+    parser = _Parser(
+        prog=f"./lab {command.name}",
+        description=command.help[0].upper() + command.help[1:] + ".",
+        epilog=f"example: {command.example}",
+        allow_abbrev=False,
+    )
+    parser.set_defaults(command=command.name)
+    module.add(parser)
+    arguments = parser.parse_args(words[1:])
+    arguments.again = "./lab " + " ".join(words)
+    return int(module.run(arguments))
+
+
+def main(words: Sequence[str]) -> int:
+    """Runs one command; its exit code. Nothing that it started outlives it."""
+    processes.adopt_orphans()
+    processes.turn_signals_into_interrupts()
+    try:
+        return _dispatch(words)
+    except LabError as error:
+        sys.stdout.flush()
+        print(f"lab: {error}", file=sys.stderr)
+        return EXIT_TROUBLE
+    except processes.Interrupted as interrupted:
+        return 128 + interrupted.number
+    except KeyboardInterrupt:
+        return 128 + signal.SIGINT
+    except BrokenPipeError:  # `./lab list | head`
+        sys.stderr.close()
+        return 128 + signal.SIGPIPE
+    except OSError as error:
+        print(f"lab: {error.filename or ''}: {error.strerror or error}".replace(": :", ":"), file=sys.stderr)
+        return EXIT_TROUBLE
+    finally:
+        # A second Ctrl-C must not stop the sweep half way.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        processes.kill_descendants()

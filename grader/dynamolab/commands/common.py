@@ -1,0 +1,80 @@
+"""What several commands share."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from dynamolab import labs, processes, solutions
+from dynamolab.errors import LabError
+
+LARGEST_SEED = 2**63 - 1
+MOST_SEEDS = 100_000
+
+
+def whole_number(low: int, high: int):  # type: ignore[no-untyped-def]
+    """An argparse type: an int within bounds."""
+
+    def parse(word: str) -> int:
+        try:
+            number = int(word)
+        except ValueError:
+            raise argparse.ArgumentTypeError(f"'{word}' is not a whole number") from None
+        if not low <= number <= high:
+            raise argparse.ArgumentTypeError(f"{number} is not between {low} and {high}")
+        return number
+
+    return parse
+
+
+def add_solution(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--solution", metavar="DIR", default="skeleton", help="folder to grade (default: skeleton)")
+    parser.add_argument(
+        *("--with",),
+        dest="supplied",
+        metavar="FOLDER:LABS",
+        action="append",
+        default=[],
+        help="take these labs' files from another folder, for example reference:1,2",
+    )
+
+
+def add_seed(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--seed", metavar="N", type=whole_number(0, LARGEST_SEED), default=1, help="what decides delays, losses and crashes (default: 1)"
+    )
+
+
+def add_jobs(parser: argparse.ArgumentParser) -> None:
+    most = len(processes.cpus())
+    parser.add_argument(
+        "--jobs", metavar="N", type=whole_number(1, 1024), default=most, help=f"processes at once (default: {most}, the cores)"
+    )
+
+
+def open_solution(arguments: argparse.Namespace, known: list[labs.Lab]) -> solutions.Solution:
+    supplied = solutions.parse_with(arguments.supplied, known)
+    return solutions.open_solution(solutions.solution_folder(arguments.solution), known, supplied)
+
+
+def writable_file(word: str) -> Path:
+    """An argparse type: a file that we shall write, refused before the work rather than after it."""
+    path = Path(word)
+    if path.is_dir():
+        raise argparse.ArgumentTypeError(f"{word} is a folder; name a file")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise argparse.ArgumentTypeError(f"{word}: {error.strerror}") from None
+    return path
+
+
+def chosen_labs(words: list[str], known: list[labs.Lab]) -> list[labs.Lab]:
+    """Those that are named, in their order; if none is, all that give points."""
+    if not words:
+        graded = [lab for lab in known if lab.points]
+        if not graded:
+            raise LabError("labs/: no lab gives points")
+        return graded
+    named = {labs.find_lab(known, word).number for word in words}
+    return [lab for lab in known if lab.number in named]

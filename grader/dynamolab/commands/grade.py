@@ -1,0 +1,74 @@
+"""``./lab grade``"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from dynamolab import grade, labs, results
+from dynamolab.commands import common
+from dynamolab.paths import RESULTS, shown
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("labs", nargs="*", metavar="LAB", help="number or name; none: all that give points")
+    common.add_solution(parser)
+    parser.add_argument("--only", metavar="CHECK", action="append", default=[], help="only this check (may be repeated)")
+    common.add_seed(parser)
+    parser.add_argument(
+        *("--seeds",),
+        metavar="N",
+        type=common.whole_number(1, common.MOST_SEEDS),
+        default=1,
+        help="run the simulated checks with N seeds, from --seed on",
+    )
+    parser.add_argument("--sanitize", action="store_true", help="with AddressSanitizer and UndefinedBehaviorSanitizer")
+    parser.add_argument("--results", metavar="FILE", type=common.writable_file, help="write the results as JSON")
+    parser.add_argument(
+        "--html", metavar="FILE", type=common.writable_file, default=RESULTS / "report.html", help="where the report goes (default: results/report.html)"
+    )
+    common.add_jobs(parser)
+
+
+def request_of(arguments: argparse.Namespace) -> grade.Request:
+    """LabError for a lab, check or folder that is not there."""
+    known = labs.load_all()
+    chosen = common.chosen_labs(arguments.labs, known)
+    only = frozenset()
+    if arguments.only:
+        scope = chosen if arguments.labs else known
+        found = [labs.find_check(scope, word) for word in arguments.only]
+        only = frozenset(check.id for _, check in found)
+        chosen = [lab for lab in scope if any(lab is owner for owner, _ in found)]
+    return grade.Request(
+        solution=common.open_solution(arguments, known),
+        labs=chosen,
+        only=only,
+        seed=arguments.seed,
+        seeds=arguments.seeds,
+        sanitize=arguments.sanitize,
+        jobs=arguments.jobs,
+        command=arguments.again,
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    graded = grade.grade(request_of(arguments))
+    show(graded, arguments.results, arguments.html)
+    return graded.exit_code
+
+
+def show(graded: results.Results, json_file: Path | None, html_file: Path | None) -> None:
+    """The files first, so that they are there whatever becomes of the terminal."""
+    from rich.console import Console
+
+    from dynamolab import render_html, render_terminal
+
+    if json_file is not None:
+        results.write_json(graded.document(), json_file)
+    if html_file is not None:
+        render_html.render(graded, html_file)
+    console = Console(highlight=False)
+    render_terminal.render(graded, console)
+    if html_file is not None:
+        print(f"Report: {shown(html_file)}")

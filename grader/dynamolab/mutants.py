@@ -1,0 +1,202 @@
+"""Known-wrong solutions: each must be caught by a check that is said to catch it."""
+
+from __future__ import annotations
+
+import queue
+import shutil
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from dynamolab import build, checks, processes
+from dynamolab.errors import GraderTrouble, LabError
+from dynamolab.grade import working_folder
+from dynamolab.labs import Check, Lab, read_json
+from dynamolab.paths import BUILD, MUTANTS, REFERENCE, shown
+from dynamolab.results import Outcome
+
+PATCH_DEADLINE_S = 20.0
+CORE_DEADLINE_S = 60.0
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """One folder of grader/mutants/."""
+
+    folder: Path
+    lab: Lab
+    title: str
+    why: str
+    expected: tuple[str, ...]
+    properties: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        return f"{self.folder.parent.name}/{self.folder.name}"
+
+
+@dataclass
+class Caught:
+    """What came of a mutant. ``trouble``: it could not be judged."""
+
+    mutant: Mutant
+    caught_by: list[str] = field(default_factory=list)
+    trouble: str = ""
+
+    @property
+    def survived(self) -> bool:
+        return not self.caught_by
+
+    @property
+    def as_expected(self) -> bool:
+        """At least one of those that must see it does."""
+        return bool(set(self.caught_by) & set(self.mutant.expected)) and not self.trouble
+
+    def document(self) -> dict[str, Any]:
+        told = {
+            "name": self.mutant.name,
+            "lab": self.mutant.lab.number,
+            "title": self.mutant.title,
+            "caught_by": self.caught_by,
+            "expected": list(self.mutant.expected),
+        }
+        return told | ({"trouble": self.trouble} if self.trouble else {})
+
+
+def load(labs: Sequence[Lab], chosen: Sequence[Lab] = ()) -> list[Mutant]:
+    """All mutants, or those of some labs. LabError if one names a lab or a check that is not there."""
+    found = []
+    for path in sorted(MUTANTS.glob("*/*/mutant.json")):
+        document = read_json(path, "mutant.schema.json")
+        lab = next((lab for lab in labs if lab.number == document["lab"]), None)
+        if lab is None:
+            raise LabError(f"{shown(path)}: lab: there is no lab {document['lab']}")
+        for check in document["expected"]:
+            if lab.check(check) is None:
+                raise LabError(f"{shown(path)}: expected: lab {lab.number} has no check {check}")
+        if not path.with_name("change.patch").is_file():
+            raise LabError(f"{shown(path.with_name('change.patch'))} is missing")
+        expected, properties = tuple(document["expected"]), tuple(document["properties"])
+        found.append(Mutant(path.parent, lab, document["title"], document["why"], expected, properties))
+    return [mutant for mutant in found if not chosen or mutant.lab in chosen]
+
+
+def _patched(mutant: Mutant) -> Path:
+    """The reference with the change in it, in a folder of its own. Written only where it differs from
+    what lies there, so that an unchanged mutant is not compiled again."""
+    folder = BUILD / "mutants" / mutant.name
+    fresh = folder / "fresh"
+    shutil.rmtree(fresh, ignore_errors=True)
+    shutil.copytree(REFERENCE, fresh, ignore=shutil.ignore_patterns("CMakeLists.txt"))
+    command = ["patch", "-p1", "--batch", "--no-backup-if-mismatch", "-d", fresh, "-i", mutant.folder / "change.patch"]
+    done = processes.run(command, deadline_s=PATCH_DEADLINE_S)
+    if done.code != 0:
+        raise LabError(f"{shown(mutant.folder)}/change.patch does not apply to reference/:\n{done.out.strip()}")
+    if not [p for p in fresh.glob("*.cpp") if p.read_bytes() != (REFERENCE / p.name).read_bytes()]:
+        raise LabError(f"{shown(mutant.folder)}/change.patch changes nothing")
+    for path in fresh.glob("*.cpp"):
+        there = folder / path.name
+        if not there.exists() or there.read_bytes() != path.read_bytes():
+            path.replace(there)
+    shutil.rmtree(fresh)
+    return folder
+
+
+def _modules(folder: Path, labs: Sequence[Lab]) -> dict[str, Path | None]:
+    """Only the patched module is compiled; the others are the prebuilt reference."""
+    modules: dict[str, Path | None] = {}
+    for lab in labs:
+        changed = (folder / lab.file).read_bytes() != (REFERENCE / lab.file).read_bytes()
+        modules[lab.module] = folder / lab.file if changed else None
+    return modules
+
+
+def build_mutant(mutant: Mutant, labs: Sequence[Lab], framework: build.Framework) -> build.NodeBuild:
+    """LabError if it does not build: a mutant is wrong in what it does, never in its syntax."""
+    modules = _modules(_patched(mutant), labs)
+    built = build.build_node(framework, modules, f"mutant-{mutant.folder.name}", jobs=1)
+    if built.error:
+        raise LabError(f"{mutant.name}: {built.error}")
+    return built
+
+
+def judge(
+    mutant: Mutant, node: Path, framework: build.Framework, *, everything: bool, seed: int, cpus: tuple[int, ...]
+) -> Caught:
+    """The expected checks first, stopping at the first that catches; the other checks only if none
+    of them did (to tell who else sees it), or if everything is asked for."""
+    caught = Caught(mutant)
+    expected = [check for check in mutant.lab.checks if check.id in mutant.expected]
+    others = [check for check in mutant.lab.checks if check.id not in mutant.expected]
+    stages = [[*expected, *others]] if everything else [*([check] for check in _cheapest_first(expected)), others]
+    for stage in stages:
+        if caught.caught_by and not everything:
+            break
+        for check, verdict in _run(mutant, stage, node, framework, seed, cpus).items():
+            if verdict.outcome is Outcome.FAIL:
+                caught.caught_by.append(check)
+            elif verdict.outcome is Outcome.INCONCLUSIVE:
+                caught.trouble = f"{check}: {verdict.message}"
+    if not set(caught.caught_by) & set(mutant.expected) and caught.caught_by:
+        caught.trouble = caught.trouble or "caught, but by none of the checks that are said to"
+    return caught
+
+
+def _cheapest_first(expected: Sequence[Check]) -> list[Check]:
+    return sorted(expected, key=lambda check: ("unit", "sim", "cluster").index(check.kind))
+
+
+def _run(
+    mutant: Mutant, stage: Sequence[Check], node: Path, framework: build.Framework, seed: int, cpus: tuple[int, ...]
+) -> dict[str, checks.Verdict]:
+    verdicts: dict[str, checks.Verdict] = {}
+    with working_folder(BUILD / "mutants" / mutant.name / "run") as folder:
+        run = checks.Run(node, folder, seed=seed, jobs=len(cpus), cpus=cpus)
+        if simulated := [check for check in stage if check.kind != "cluster"]:
+            verdicts |= checks.run_program(framework.checks_binary(mutant.lab.number), simulated, run)
+        if real := [check for check in stage if check.kind == "cluster"]:
+            tests = mutant.lab.folder / "test_cluster.py"
+            verdicts |= checks.run_pytest(tests, real, framework.faultnet, run)
+    return verdicts
+
+
+def judge_all(
+    mutants: Sequence[Mutant],
+    labs: Sequence[Lab],
+    framework: build.Framework,
+    *,
+    everything: bool,
+    seed: int,
+    on_step: Callable[[int, str], None],
+) -> list[Caught]:
+    """Compiles and judges several at a time, one core each. In the order of ``mutants``."""
+
+    free: queue.SimpleQueue[int] = queue.SimpleQueue()
+    for cpu in processes.cpus()[: framework.jobs]:
+        free.put(cpu)
+
+    def one(mutant: Mutant) -> Caught:
+        cpu = free.get(timeout=CORE_DEADLINE_S)  # As many workers as cores: there is one.
+        try:
+            node = build_mutant(mutant, labs, framework).node
+            return judge(mutant, node, framework, everything=everything, seed=seed, cpus=(cpu,))
+        except GraderTrouble:
+            raise
+        except LabError as error:
+            return Caught(mutant, trouble=str(error))
+        finally:
+            free.put(cpu)
+
+    results: dict[str, Caught] = {}
+    pool = ThreadPoolExecutor(min(framework.jobs, len(processes.cpus())))
+    try:
+        waiting = {pool.submit(one, mutant): mutant for mutant in mutants}
+        for done in as_completed(waiting):
+            mutant = waiting[done]
+            results[mutant.name] = done.result()
+            on_step(len(results), mutant.name)
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+    return [results[mutant.name] for mutant in mutants]
