@@ -32,8 +32,8 @@ struct LinkModel {
 /// add        | the one asked        | the subjects      | the console's `add`
 /// remove     | the one asked        | the subjects      | the console's `remove`
 /// crash      | who (kill -9)        |                   | commit: when_crashing
-/// restart    | who                  |                   | with the disk as it was left
-/// wipe       | who                  |                   | its disk is lost; only while it is down
+/// restart    | who                  |                   | with the disk as it was left; one that runs is killed first
+/// wipe       | who                  |                   | its disk is lost; one that runs is killed first
 /// pause      | who (SIGSTOP)        |                   |
 /// resume     | who (SIGCONT)        |                   |
 /// cut        | from                 | to                | one direction: nothing passes
@@ -50,7 +50,7 @@ struct Action {
   std::vector<NodeId> peers;
   bool bootstrap = false;
   LinkModel link;
-  std::string message;         ///< A message type's name, for drop; empty: any.
+  std::string message;         ///< For drop: "Gossip", "Gossip reply" for its answers; empty: any.
   std::uint32_t count = 1;     ///< For drop.
   std::string commit;          ///< For crash: "" now · "before" | "after" the commit of its next writing handler.
   std::string skew;            ///< For skew: milliseconds, "-500" or "500".

@@ -1,0 +1,73 @@
+#include "sim/methods_text.h"
+
+#include <array>
+
+#include "core/codec.h"
+#include "core/json.h"
+
+namespace dynamo::sim {
+
+namespace {
+
+template <class T>
+std::string text_of(const T& value) {
+  return json::to(value).dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+template <auto M>
+std::string arguments(std::string_view bytes) {
+  const auto args = codec::decode<typename MethodTraits<decltype(M)>::Arguments>(bytes);
+  if (!args) return "malformed";
+  std::string text;
+  std::apply(
+      [&](const auto&... arg) { ((text += (text.empty() ? "" : ", ") + text_of(arg)), ...); }, *args);
+  return text;
+}
+
+template <auto M>
+std::string result(std::string_view bytes) {
+  using Value = typename MethodTraits<decltype(M)>::Value;
+  if constexpr (std::is_void_v<Value>) {
+    return "done";
+  } else {
+    const auto value = codec::decode<Value>(bytes);
+    if (!value) return "malformed";
+    if constexpr (std::is_same_v<Value, Status>) {
+      if (value->ok()) return "done";
+      return name_of(value->error().code) + ": " + value->error().message;
+    } else {
+      return text_of(*value);
+    }
+  }
+}
+
+struct Row {
+  std::string (*arguments)(std::string_view);
+  std::string (*result)(std::string_view);
+};
+
+template <auto... M>
+const Row* row(MethodId method, MethodList<M...>) {
+  static constexpr std::array<Row, sizeof...(M)> rows = {Row{&arguments<M>, &result<M>}...};
+  return method < rows.size() ? &rows[method] : nullptr;
+}
+
+}  // namespace
+
+std::string method_name(MethodId method) {
+  const std::string name = name_of_method(method);
+  const std::size_t colons = name.rfind("::");
+  return colons == name.npos ? name : name.substr(colons + 2);
+}
+
+std::string arguments_text(MethodId method, std::string_view args) {
+  const Row* found = row(method, Methods{});
+  return found != nullptr ? found->arguments(args) : "malformed";
+}
+
+std::string result_text(MethodId method, std::string_view bytes) {
+  const Row* found = row(method, Methods{});
+  return found != nullptr ? found->result(bytes) : "malformed";
+}
+
+}  // namespace dynamo::sim

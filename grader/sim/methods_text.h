@@ -1,0 +1,20 @@
+// Names and JSON of the methods that checks may call, for traces and stories.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "node/methods.h"
+
+namespace dynamo::sim {
+
+/// "preference_list"; "method 99" for an unknown one.
+std::string method_name(MethodId method);
+
+/// Its arguments as JSON texts, separated by ", "; "malformed" if they are.
+std::string arguments_text(MethodId method, std::string_view args);
+
+/// What it returned, as JSON text; "done" for void.
+std::string result_text(MethodId method, std::string_view result);
+
+}  // namespace dynamo::sim
