@@ -198,9 +198,9 @@ class GossipMembership final : public Membership {
 //   GossipMembership(Env& env, MembershipConfig config) : env_(env), config_(std::move(config)) {}
 //
 //   void start(bool /*bootstrap*/) override {
-//     // Part A: the first join of a new cluster, if the operator says so (rule 9).
-//     // Part B: read the disk first (rule 8), ask the seeds (rule 10), and gossip once in
-//     // every(env_, config_.gossip_period, …).
+//     // Part A: the first join of a new cluster, if the operator says so (rule 8).
+//     // Part B: read the disk first, ask the seeds if it was empty (rule 8), and have
+//     // every(env_, config_.gossip_period, …) start one exchange a round (rules 4 to 6).
 //     throw std::logic_error("TODO(lab1 A): start: record the first join when bootstrapped");
 //   }
 //
@@ -235,9 +235,9 @@ class GossipMembership final : public Membership {
 //   // Part C: suspicion. These three do nothing until you write them, since the framework calls
 //   // them from part B on, whenever one of your requests ends.
 //
-//   void peer_answered(const NodeId& /*peer*/) override {}             // TODO(lab1 C)
-//   void peer_silent(const NodeId& /*peer*/) override {}               // TODO(lab1 C)
-//   std::vector<NodeId> suspects() const override { return {}; }       // TODO(lab1 C)
+//   void peer_answered(const NodeId& /*peer*/) override {}        // TODO(lab1 C)
+//   void peer_silent(const NodeId& /*peer*/) override {}          // TODO(lab1 C)
+//   std::vector<NodeId> suspects() const override { return {}; }  // TODO(lab1 C)
 //
 //  private:
 //   Env& env_;

@@ -81,7 +81,7 @@ class RetryingWarmup final : public Warmup {
 //   std::uint64_t answered() const override { return answered_; }
 //
 //  private:
-//   Env& env_;
+//   [[maybe_unused]] Env& env_;
 //   std::uint64_t counted_ = 0;
 //   std::uint64_t answered_ = 0;
 // };
