@@ -46,8 +46,8 @@ class Replay {
     std::size_t load = 0;     ///< How many vnodes it owns.
   };
 
-  /// Where vnode `v` stands in a host's own pseudo-random order of all vnodes. It spreads a host over
-  /// the circle, and depends on nothing but the two names.
+  /// Where vnode `v` stands in a host's own pseudo-random order of all vnodes. That spreads a host
+  /// over the circle, and depends on nothing but the host's name and `v`.
   static std::uint64_t rank(const Host& host, VnodeId v) { return mix(host.token ^ v); }
 
   std::vector<VnodeId> own_order(const Host& host) const {
@@ -123,7 +123,7 @@ class Replay {
 
   const std::uint32_t q_;
   std::vector<Host> hosts_;         ///< The members, in the order in which they joined.
-  std::vector<std::size_t> owner_;  ///< Of each vnode, as an index of hosts_; empty without members.
+  std::vector<std::size_t> owner_;  ///< Of each vnode: an index of hosts_. Empty without members.
 };
 
 bool contains(const std::vector<NodeId>& hosts, const NodeId& host) {
@@ -239,13 +239,13 @@ class VnodeRing final : public Ring {
 //   }
 //
 //   std::vector<NodeId> preference_list(VnodeId /*v*/) const override {
-//     throw std::logic_error("TODO(lab2 B): preference_list: the first N distinct hosts from v on");
+//     throw std::logic_error("TODO(lab2 B): preference_list: the first N distinct hosts");
 //   }
 //
 //   // Part C: who stands in for dead hosts, right now.
 //   std::vector<Placement> active_list(VnodeId /*v*/,
 //                                      const std::vector<NodeId>& /*dead*/) const override {
-//     throw std::logic_error("TODO(lab2 C): active_list: healthy hosts in the places of dead ones");
+//     throw std::logic_error("TODO(lab2 C): active_list: healthy hosts for the dead ones");
 //   }
 //
 //  private:
