@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <string>
 #include <tuple>
 #include <type_traits>
 
@@ -16,6 +17,9 @@ namespace dynamo {
 
 /// Index of a method in Methods.
 using MethodId = std::uint16_t;
+
+/// "Membership::merge", for people; for a number out of range "method 77".
+std::string name_of_method(MethodId method);
 
 template <auto... M>
 struct MethodList {};

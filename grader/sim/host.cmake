@@ -1,0 +1,9 @@
+# The trusted end of a host. sim_host never draws in the framework's server, and so no solution;
+# sim_linked_host does, and is linked together with one.
+add_library(sim_host STATIC
+  answer_reader.cpp death.cpp host_process.cpp process_host.cpp queueing_host.cpp symbols.cpp)
+target_include_directories(sim_host PUBLIC ${PROJECT_SOURCE_DIR}/grader)
+target_link_libraries(sim_host PUBLIC host)
+
+add_library(sim_linked_host STATIC linked_host.cpp)
+target_link_libraries(sim_linked_host PUBLIC sim_host host)

@@ -1,0 +1,49 @@
+// Membership and ring for tests of the host, which looks at warm-up modules: they do next to nothing.
+#include "membership.h"
+#include "ring.h"
+
+namespace dynamo {
+namespace {
+
+class QuietMembership final : public Membership {
+ public:
+  void start(bool) override {}
+  Status add(const NodeId&) override { return Done{}; }
+  Status remove(const NodeId& subject) override { return Error{ErrorCode::not_found, subject}; }
+  void merge(const History& events) override { history_ = events; }
+  const History& history() const override { return history_; }
+  History view() const override { return history_; }
+  void handle(const Gossip& request, Responder<GossipReply> responder) override {
+    responder.reply({request.digest, request.events});
+  }
+  void peer_answered(const NodeId&) override {}
+  void peer_silent(const NodeId&) override {}
+  std::vector<NodeId> suspects() const override { return {}; }
+
+ private:
+  History history_;
+};
+
+class QuietRing final : public Ring {
+ public:
+  std::vector<NodeId> successors(const std::vector<NodeId>& hosts, KeyHash, std::size_t) const override {
+    return hosts;
+  }
+  void rebuild(const History&) override {}
+  const std::vector<NodeId>& owners() const override { return owners_; }
+  VnodeId vnode_of(KeyHash) const override { return 0; }
+  std::vector<NodeId> preference_list(VnodeId) const override { return {}; }
+  std::vector<Placement> active_list(VnodeId, const std::vector<NodeId>&) const override { return {}; }
+
+ private:
+  std::vector<NodeId> owners_;
+};
+
+}  // namespace
+
+std::unique_ptr<Membership> make_membership(Env&, const MembershipConfig&) {
+  return std::make_unique<QuietMembership>();
+}
+std::unique_ptr<Ring> make_ring(const RingConfig&) { return std::make_unique<QuietRing>(); }
+
+}  // namespace dynamo
