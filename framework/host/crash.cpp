@@ -29,6 +29,7 @@ constexpr int kExitAfterReport = 70;  // the report says all; the number is for 
 
 CrashReport own_report;               // where there is nobody to tell: printed
 CrashReport* report = &own_report;
+void (*afterwards)() = nullptr;
 std::uintptr_t base = 0;              // of the program; taken early, since a handler must not ask
 alignas(16) char signal_stack[64 * 1024];
 
@@ -82,6 +83,7 @@ void on_signal(int number, siginfo_t* info, void* context) {
   }
   set_frames(first, static_cast<std::size_t>(frames + depth - first));
   print_frames(strsignal(number));
+  if (afterwards != nullptr) afterwards();
   std::signal(number, SIG_DFL);
   raise(number);
 }
@@ -111,13 +113,15 @@ void on_signal(int number, siginfo_t* info, void* context) {
   set_frames(frames, depth);
   if (report == &own_report) std::fprintf(stderr, "%s: %s", report->type, report->text);
   print_frames("");
+  if (afterwards != nullptr) afterwards();
   std::_Exit(kExitAfterReport);
 }
 
 }  // namespace
 
-void install_crash_reports(CrashReport* to) {
+void install_crash_reports(CrashReport* to, void (*then)()) {
   report = to != nullptr ? to : &own_report;
+  afterwards = then;
   base = platform::program_base();
   void* warm_up[1];
   backtrace(warm_up, 1);  // the first call loads a library, which a signal handler must not do

@@ -25,8 +25,9 @@ struct CrashReport {
 
 /// From now on a fatal signal, or an exception that nobody catches, fills in `report`, which outlives the
 /// process's threads, and ends the process. Null: it prints them to stderr instead, as program(+0xoffset)
-/// lines that addr2line understands. With a sanitizer, signals are left to the sanitizer.
-void install_crash_reports(CrashReport* report);
+/// lines that addr2line understands. With a sanitizer, signals are left to the sanitizer. `afterwards`, if
+/// not null, runs when the report is complete; it must be safe in a signal handler.
+void install_crash_reports(CrashReport* report, void (*afterwards)() = nullptr);
 
 /// Remembers where each exception was thrown; nothing where the system's linker cannot do it.
 /// frames: `kFrames` places; returns how many were filled in for the last throw of this thread.

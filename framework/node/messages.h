@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <vector>
 
 #include "membership.h"
@@ -20,6 +21,29 @@ namespace dynamo {
 
 /// Index in DYNAMO_REQUESTS; it travels on the wire.
 using MessageType = std::uint16_t;
+
+/// The list as types, for code that is made from it.
+template <class... Request>
+struct RequestList {};
+#define DYNAMO_COMMA_AND_NAME(T) , T
+namespace detail {
+template <class Nothing, class... Request>
+RequestList<Request...> without_first(RequestList<Nothing, Request...>);
+template <class Wanted, class... Request>
+constexpr MessageType number_in(RequestList<Request...>) {
+  MessageType number = 0;
+  bool found = false;
+  ((found = found || std::is_same_v<Wanted, Request>, number += found ? 0 : 1), ...);
+  return number;
+}
+}  // namespace detail
+using Requests =
+    decltype(detail::without_first(RequestList<void DYNAMO_REQUESTS(DYNAMO_COMMA_AND_NAME)>{}));
+#undef DYNAMO_COMMA_AND_NAME
+
+/// The number of a request type, for example message_number<Gossip>.
+template <class Request>
+inline constexpr MessageType message_number = detail::number_in<Request>(Requests{});
 
 /// "Gossip"; for a number out of range "type 77".
 std::string name_of_message(MessageType type);

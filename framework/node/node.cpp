@@ -1,6 +1,7 @@
 #include "node/node.h"
 
 #include <algorithm>
+#include <array>
 #include <stdexcept>
 #include <utility>
 
@@ -48,8 +49,27 @@ void Node::start(const Moment& moment, bool bootstrap) {
   });
 }
 
-template <class Request, class Module>
-bool Node::dispatch(Module* module, RequestToken token, std::string_view bytes) {
+namespace {
+
+/// Module takes Request: it has a handle() for it.
+template <class Module, class Request>
+concept Takes = requires(Module& module, const Request& request,
+                         Responder<typename Request::Reply> responder) {
+  module.handle(request, responder);
+};
+
+}  // namespace
+
+template <class Request>
+bool Node::dispatch(RequestToken token, std::string_view bytes) {
+  auto* const module = [this] {
+    if constexpr (Takes<Membership, Request>) {
+      return membership_.get();
+    } else {
+      static_assert(Takes<Warmup, Request>, "a request that no module has a handle() for");
+      return warmup_.get();
+    }
+  }();
   if (module == nullptr) return false;
   std::optional<Request> request = from_bytes<Request>(bytes);
   if (!request) return false;
@@ -67,12 +87,12 @@ bool Node::dispatch(Module* module, RequestToken token, std::string_view bytes) 
 
 bool Node::request(const Moment& moment, RequestToken token, const NodeId& /*from*/,
                    MessageType type, std::string_view bytes) {
-  const std::string name = name_of_message(type);
-  return handler(moment, [&] {
-    if (name == Gossip::type_name) return dispatch<Gossip>(membership_.get(), token, bytes);
-    if (name == Ping::type_name) return dispatch<Ping>(warmup_.get(), token, bytes);
-    return false;
-  });
+  using Dispatch = bool (Node::*)(RequestToken, std::string_view);
+  static constexpr auto table = []<class... Request>(RequestList<Request...>) {
+    return std::array<Dispatch, sizeof...(Request)>{&Node::dispatch<Request>...};
+  }(Requests{});
+  if (type >= table.size()) return false;
+  return handler(moment, [&] { return (this->*table[type])(token, bytes); });
 }
 
 void Node::call_ended(const Moment& moment, CallId id, Result<std::string> outcome) {

@@ -98,8 +98,9 @@ class Node final : private Env {
 
   void begin(const Moment& moment);
   void end();
-  template <class Request, class Module>
-  bool dispatch(Module* module, RequestToken token, std::string_view bytes);
+  /// Hands a request to the module that takes such; false if that is not at work, or it is malformed.
+  template <class Request>
+  bool dispatch(RequestToken token, std::string_view bytes);
 
   // Env, as the modules see it.
   const NodeId& self() const override { return setup_.self; }

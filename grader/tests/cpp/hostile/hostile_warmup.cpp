@@ -24,8 +24,7 @@ const bool exits_early = [] {
 }();
 
 [[gnu::noinline]] int recurse(int depth) {
-  volatile char room[256];
-  room[depth % 256] = static_cast<char>(depth);
+  volatile char room[256] = {};
   if (depth < 0) return 0;  // never, but the compiler does not know
   return recurse(depth + 1) + room[depth % 256];
 }
@@ -94,8 +93,7 @@ class HostileWarmup final : public Warmup {
   void todo() { throw std::logic_error("TODO(lab0 A): ping"); }  // LINE todo
   void library_throws() { env_.note(std::to_string(std::vector<int>(3).at(env_.random(1) + 7))); }  // LINE library
   void loop() {
-    for (volatile std::uint64_t i = 0;; i = i + 1) {  // LINE loop
-    }
+    while (true) asm volatile("");  // LINE loop
   }
   void sleep_on() { sleep(1000); }  // LINE sleep
   void exit_quietly() {
@@ -103,7 +101,7 @@ class HostileWarmup final : public Warmup {
     _exit(0);
   }
   void abort_now() { std::abort(); }  // LINE abort
-  void divide() { env_.note(std::to_string(1 / zero_)); }  // LINE divide
+  void divide() { env_.note(std::to_string(100 / zero_)); }  // LINE divide
   void overflow() { env_.note(std::to_string(recurse(0))); }
   void kill_myself() { raise(SIGKILL); }
   void fork_child() {
