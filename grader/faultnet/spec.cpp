@@ -1,0 +1,79 @@
+#include "faultnet/spec.h"
+
+#include <charconv>
+#include <fstream>
+#include <sstream>
+
+#include "core/json.h"
+
+namespace dynamo::faultnet {
+
+namespace {
+
+Json parse(const std::string& text, const std::string& where) {
+  Json document = Json::parse(text, nullptr, false);
+  if (document.is_discarded()) throw SpecError(where + ": this is no JSON");
+  if (!document.is_object()) throw SpecError(where + ": expected an object, found " + document.dump());
+  return document;
+}
+
+Address address_of(const Json& in, const std::string& where) {
+  const std::string text = in.is_string() ? in.get<std::string>() : in.dump();
+  const std::size_t colon = text.rfind(':');
+  Address address;
+  if (colon != std::string::npos) {
+    address.host = text.substr(0, colon);
+    const char* const end = text.data() + text.size();
+    const auto [rest, error] = std::from_chars(text.data() + colon + 1, end, address.port);
+    if (error == std::errc() && rest == end && address.port != 0 && !address.host.empty()) {
+      return address;
+    }
+  }
+  throw SpecError(where + ": expected an address such as \"127.0.0.1:7001\", found " + in.dump());
+}
+
+}  // namespace
+
+Spec read_spec(const std::string& path) {
+  std::ifstream file(path);
+  std::stringstream text;
+  if (!file || !(text << file.rdbuf())) throw SpecError(path + ": this file cannot be read");
+  const Json document = parse(text.str(), path);
+  Spec spec;
+  try {
+    for (const auto& [key, value] : document.items()) {
+      const std::string where = path + ": " + key;
+      if (key == "seed") {
+        json::from(value, spec.seed, where);
+      } else if (key == "links") {
+        json::from(value, spec.links, where);
+      } else if (key == "record") {
+        json::from(value, spec.record, where);
+      } else if (key == "nodes" && value.is_object()) {
+        for (const auto& [node, address] : value.items()) {
+          spec.upstream[node] = address_of(address, where + "." + node);
+        }
+      } else {
+        throw SpecError(where + ": not known, or not of the right kind; known are: seed (number), nodes "
+                        "(object), links (object), record (file name)");
+      }
+    }
+  } catch (const JsonError& error) {
+    throw SpecError(error.what());
+  }
+  for (const auto& [node, address] : spec.upstream) spec.nodes.push_back(node);
+  if (spec.nodes.empty()) throw SpecError(path + ": nodes: names no node");
+  return spec;
+}
+
+sim::Action read_command(const std::string& line) {
+  sim::Action action;
+  try {
+    json::from(parse(line, "command"), action, "command");
+  } catch (const JsonError& error) {
+    throw SpecError(error.what());
+  }
+  return action;
+}
+
+}  // namespace dynamo::faultnet
