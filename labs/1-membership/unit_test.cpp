@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "core/random.h"
+#include "scenarios.h"
 #include "sim/check.h"
 
 namespace {
@@ -23,19 +24,7 @@ void expect(bool holds, const std::string& expected, const std::string& actual) 
   if (!holds) violation(expected, actual);
 }
 
-std::string text(const Event& event) {
-  return name_of(event.change) + " " + event.subject + " (" +
-         std::to_string(event.version.counter) + ", " + event.version.node + ", " +
-         std::to_string(event.version.incarnation) + ")";
-}
-
-std::string text(const History& events) {
-  std::string all;
-  for (const Event& event : events) all += (all.empty() ? "" : "; ") + text(event);
-  return all.empty() ? "no events" : all;
-}
-
-std::string text(const Status& status) {
+std::string said(const Status& status) {
   return status.ok() ? "done" : name_of(status.error().code) + ": " + status.error().message;
 }
 
@@ -116,11 +105,11 @@ TEST(membership, versions_count_on_and_name_their_maker) {
            "the newest event is " + text(event) + ": " + why, text(history));
   };
   const Status joined = lone.invoke<&Membership::add>(NodeId("n2"));
-  expect(joined.ok(), "n1 is a member and takes \"add n2\": done", text(joined));
+  expect(joined.ok(), "n1 is a member and takes \"add n2\": done", said(joined));
   newest_is({"n2", Change::join, {2, "n1", 7}},
             "one more than the largest counter seen, which was 1");
   const Status left = lone.invoke<&Membership::remove>(NodeId("n2"));
-  expect(left.ok(), "\"remove n2\": done", text(left));
+  expect(left.ok(), "\"remove n2\": done", said(left));
   newest_is({"n2", Change::leave, {3, "n1", 7}},
             "one more than the largest counter seen, which was 3 - 1");
 
@@ -251,7 +240,7 @@ TEST(membership, a_newer_join_brings_a_removed_node_back) {
   expect(!is_member(lone, "n2"), "n2 was removed: it is no member", "it is a member");
   const Status again = lone.invoke<&Membership::add>(NodeId("n2"));
   expect(again.ok() && is_member(lone, "n2"), "n2 is added again: done, and it is a member",
-         text(again) + "; the view is " + text(lone.invoke<&Membership::view>()));
+         said(again) + "; the view is " + text(lone.invoke<&Membership::view>()));
 
   lone.invoke<&Membership::merge>(History{{"n3", Change::leave, {20, "n4", 1}}});
   expect(!is_member(lone, "n3"), "n3 left: it is no member", "it is a member");
@@ -265,7 +254,7 @@ template <auto Method>
 void expect_error(Lone& lone, const NodeId& subject, ErrorCode code, const std::string& why) {
   const History before = lone.invoke<&Membership::history>();
   const Status status = lone.invoke<Method>(subject);
-  expect(!status.ok() && status.error().code == code, name_of(code) + ": " + why, text(status));
+  expect(!status.ok() && status.error().code == code, name_of(code) + ": " + why, said(status));
   expect(!status.error().message.empty(), "an error has a message that a person can act on",
          "the message is empty");
   const History after = lone.invoke<&Membership::history>();
@@ -285,7 +274,7 @@ TEST(membership, console_mistakes_get_clear_errors) {
   expect_error<&Membership::remove>(lone, "n2", ErrorCode::not_found, "n2 was removed before");
 
   const Status self = lone.invoke<&Membership::remove>(NodeId("n1"));
-  expect(self.ok(), "a node may remove itself: done", text(self));
+  expect(self.ok(), "a node may remove itself: done", said(self));
   expect_error<&Membership::add>(lone, "n3", ErrorCode::not_a_member,
                                  "n1 was removed, so it takes no changes");
   expect_error<&Membership::remove>(lone, "n3", ErrorCode::not_a_member,
@@ -314,7 +303,7 @@ TEST(membership, a_full_disk_refuses_a_change_whole) {
          "the history was " + text(before) + " and is " + text(after));
   lone.set_room(1 << 20);
   const Status add = lone.invoke<&Membership::add>(NodeId("n3"));
-  expect(add.ok(), "there is room again: add n3 is done", text(add));
+  expect(add.ok(), "there is room again: add n3 is done", said(add));
 }
 
 TEST(membership, suspicion_follows_own_requests_only) {

@@ -1,0 +1,122 @@
+// What the simulated checks of lab 1 share: plans, a quick start, and what the console was
+// promised.
+#pragma once
+
+#include <algorithm>
+#include <map>
+#include <string>
+#include <tuple>
+#include <utility>
+#include <vector>
+
+#include "core/random.h"
+#include "sim/check.h"
+
+namespace dynamo::sim {
+
+inline constexpr Duration kRound = 1s;         // the plans' gossip period
+inline constexpr Duration kLastAnswer = 50ms;  // what began within a round may end so much later
+
+/// Only this lab's module is at work.
+inline Plan lab_plan(std::size_t count, std::vector<NodeId> seeds = {"n1"}) {
+  Plan plan = cluster_plan(count);
+  plan.config.modules = {"membership"};
+  plan.config.gossip_period = kRound;
+  plan.config.seeds = std::move(seeds);
+  return plan;
+}
+
+inline std::vector<NodeId> names(std::size_t first, std::size_t last) {
+  std::vector<NodeId> all;
+  for (std::size_t i = first; i <= last; ++i) all.push_back("n" + std::to_string(i));
+  return all;
+}
+
+/// Starts `nodes`, spread over one round, and gives each of them the history in which the first of
+/// them added all `members`. Cheaper than form_cluster, for checks that are not about forming one.
+inline void settle(World& world, const std::vector<NodeId>& nodes,
+                   const std::vector<NodeId>& members) {
+  world.phase("nodes " + list(nodes) + " start, and know the members " + list(members));
+  Random random(world.seed());
+  std::vector<std::pair<std::uint64_t, NodeId>> starts;
+  const auto period_us = static_cast<std::uint64_t>(kRound.count());
+  for (const NodeId& node : nodes) starts.emplace_back(random.below(period_us), node);
+  std::sort(starts.begin(), starts.end());
+  const Instant begin = world.now();
+  for (const auto& [offset, node] : starts) {
+    world.run_until(begin + Duration(offset));
+    world.start(node);
+  }
+  History events;
+  for (const NodeId& member : members) {
+    events.push_back(
+        {member, Change::join, {events.size() + 1, nodes[0], world.incarnation(nodes[0])}});
+  }
+  world.invoke_each<&Membership::merge>(nodes, events);
+}
+
+inline std::string text(const Event& event) {
+  return name_of(event.change) + " " + event.subject + " (" +
+         std::to_string(event.version.counter) + ", " + event.version.node + ", " +
+         std::to_string(event.version.incarnation) + ")";
+}
+
+inline std::string text(const History& events) {
+  std::string all;
+  for (const Event& event : events) all += (all.empty() ? "" : "; ") + text(event);
+  return all.empty() ? "no events" : all;
+}
+
+inline History history(World& world, const NodeId& node) {
+  return world.invoke<&Membership::history>(node);
+}
+
+inline std::size_t events_of(const History& events, const NodeId& at, const NodeId& subject,
+                             Change change) {
+  return static_cast<std::size_t>(
+      std::count_if(events.begin(), events.end(), [&](const Event& event) {
+        return event.version.node == at && event.subject == subject && event.change == change;
+      }));
+}
+
+/// Every change of which the console heard "done" stands in `node`'s history, once; one of which it
+/// heard nothing may stand there; one that was refused does not. So no version was given out twice,
+/// either.
+inline void expect_operations(World& world, const NodeId& node, std::size_t first = 0) {
+  struct Count {
+    std::size_t done = 0;
+    std::size_t unknown = 0;
+  };
+  std::map<std::tuple<NodeId, NodeId, std::string>, Count> counts;
+  for (std::size_t i = first; i < world.operations().size(); ++i) {
+    const Operation& operation = world.operations()[i];
+    Count& count = counts[{operation.at, operation.subject, operation.what}];
+    if (operation.done()) ++count.done;
+    if (operation.outcome == Operation::Outcome::unknown) ++count.unknown;
+    if (operation.outcome == Operation::Outcome::pending) ++count.unknown;
+  }
+  const History events = history(world, node);
+  for (const auto& [key, count] : counts) {
+    const auto& [at, subject, what] = key;
+    const std::size_t found =
+        events_of(events, at, subject, what == "add" ? Change::join : Change::leave);
+    world.expect(found >= count.done && found <= count.done + count.unknown,
+                 "the console of " + at + " said \"done\" to " + std::to_string(count.done) +
+                     " times \"" + what + " " + subject + "\" (and died during " +
+                     std::to_string(count.unknown) + "), so as many such events of " + at +
+                     " stand in the history of " + node,
+                 [&] { return std::to_string(found) + " stand there: " + text(events); });
+  }
+}
+
+inline bool contains(const std::vector<NodeId>& list_of_names, const NodeId& name) {
+  return std::find(list_of_names.begin(), list_of_names.end(), name) != list_of_names.end();
+}
+
+inline void become_equal(World& world, int rounds, const std::string& when) {
+  converges(
+      world, rounds * kRound, [&] { return histories_differ(world); },
+      "all histories are equal " + when, kRound / 2);
+}
+
+}  // namespace dynamo::sim

@@ -1,0 +1,185 @@
+// Lab 1, part C: suspicion is not removal; partitions heal; a quiet cluster is quiet.
+#include <algorithm>
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "core/random.h"
+#include "scenarios.h"
+#include "sim/check.h"
+
+namespace {
+
+using namespace dynamo;
+using namespace dynamo::sim;
+
+std::vector<NodeId> suspects(World& world, const NodeId& node) {
+  return world.invoke<&Membership::suspects>(node);
+}
+
+void comes_to_suspect(World& world, const NodeId& node, const NodeId& silent) {
+  converges(
+      world, 60 * kRound,
+      [&] {
+        return contains(suspects(world, node), silent)
+                   ? ""
+                   : "it suspects " + list(suspects(world, node));
+      },
+      node + " suspects " + silent + ", which does not answer it", kRound / 2);
+}
+
+void comes_to_trust(World& world, const NodeId& node) {
+  converges(
+      world, 60 * kRound,
+      [&] {
+        const std::vector<NodeId> now = suspects(world, node);
+        return now.empty() ? "" : "it suspects " + list(now);
+      },
+      node + " suspects nobody any more: all of them answer again", kRound / 2);
+}
+
+TEST(membership, suspicion_is_neither_removal_nor_news) {
+  for_each_seed(6, lab_plan(3), [](World& world) {
+    settle(world, names(1, 3), names(1, 3));
+    const History before = history(world, "n1");
+    const auto nothing_changed = [&] {
+      for (const NodeId& node : world.up_nodes()) {
+        const History now = history(world, node);
+        world.expect(now == before,
+                     "suspicion makes no event: the history of " + node + " is " + text(before),
+                     text(now));
+        world.expect(members(world, node) == names(1, 3), "all three are members for " + node,
+                     list(members(world, node)));
+      }
+    };
+    world.phase("n1 and n3 do not hear each other; n2 hears both");
+    world.part({"n1"}, {"n3"});
+    comes_to_suspect(world, "n1", "n3");
+    comes_to_suspect(world, "n3", "n1");
+    for (int look = 0; look < 20; ++look) {
+      world.run_for(kRound / 2);
+      world.expect(suspects(world, "n2").empty(),
+                   "n2 suspects nobody: both answer it, whatever others think of them",
+                   "it suspects " + list(suspects(world, "n2")));
+    }
+    nothing_changed();
+    world.phase("the link is repaired; then n3 is paused");
+    world.heal();
+    comes_to_trust(world, "n1");
+    comes_to_trust(world, "n3");
+    world.pause("n3");
+    comes_to_suspect(world, "n1", "n3");
+    comes_to_suspect(world, "n2", "n3");
+    nothing_changed();
+    world.resume("n3");
+    comes_to_trust(world, "n1");
+    comes_to_trust(world, "n2");
+    nothing_changed();
+  });
+}
+
+TEST(membership, suspicion_clears_only_at_an_answer) {
+  for_each_seed(6, lab_plan(3), [](World& world) {
+    settle(world, names(1, 3), names(1, 3));
+    world.phase("requests of n1 to n2 are lost; those of n2 to n1 arrive, and are answered");
+    LinkModel deaf;
+    deaf.exchange_loss_ppm = 1'000'000;
+    world.set_link("n1", "n2", deaf);
+    comes_to_suspect(world, "n1", "n2");
+    const MessageType gossip = *message_named(Gossip::type_name);
+    const std::uint64_t before = world.sent("n2", "n1", gossip, false).messages;
+    for (int look = 0; look < 30; ++look) {
+      world.run_for(kRound / 3);
+      if (look == 10) (void)world.remove("n2", "n3");  // news that n2 made are no answer, either
+      world.expect(contains(suspects(world, "n1"), "n2"),
+                   "n1 goes on suspecting n2: n2 has answered none of its requests since",
+                   "n1 suspects " + list(suspects(world, "n1")) + "; " +
+                       std::to_string(world.sent("n2", "n1", gossip, false).messages - before) +
+                       " requests of n2 have come in meanwhile, which are no answers");
+    }
+    world.phase("requests of n1 arrive again");
+    world.set_link("n1", "n2", {});
+    comes_to_trust(world, "n1");
+  });
+}
+
+TEST(membership, a_healed_partition_heals_by_itself) {
+  for_each_seed(8, lab_plan(7, {}), [](World& world) {
+    settle(world, names(1, 7), names(1, 5));
+    const std::size_t first = world.operations().size();
+    world.run_for(2 * kRound);
+    world.phase("n1, n2, n3, n6 on one side; n4, n5, n7 on the other, for a long time");
+    world.part({"n1", "n2", "n3", "n6"}, {"n4", "n5", "n7"});
+    world.run_for(30 * kRound);
+    (void)world.add("n1", "n6");
+    (void)world.add("n4", "n7");
+    (void)world.remove("n5", "n2");
+    world.run_for(60 * kRound);
+    world.phase("the network is whole again; nobody types a command");
+    world.heal();
+    become_equal(world, 30, "after the partition, which the nodes must find out by themselves");
+    expect_operations(world, "n1", first);
+    const std::vector<NodeId> expected{"n1", "n3", "n4", "n5", "n6", "n7"};
+    world.expect(members(world, "n7") == expected,
+                 "the changes of both sides count: the members are " + list(expected),
+                 [&] { return list(members(world, "n7")); });
+  });
+}
+
+TEST(membership, two_halves_with_different_contacts_become_one) {
+  for_each_seed(6, lab_plan(6, {"n1", "n4"}), [](World& world) {
+    world.phase("two clusters begin, each without the other: n1, n2, n3 and n4, n5, n6");
+    world.part(names(1, 3), names(4, 6));
+    for (const std::size_t first : {1, 4}) {
+      const std::vector<NodeId> half = names(first, first + 2);
+      world.start(half[0], true);
+      world.start(half[1]);
+      world.start(half[2]);
+      (void)world.add(half[0], half[1]);
+      (void)world.add(half[0], half[2]);
+      converges(
+          world, 14 * kRound, [&] { return histories_differ(world, half); },
+          "the half " + list(half) + " agrees");
+    }
+    world.run_for(5 * kRound);
+    world.phase("now they reach each other; both configs name n1 and n4 as seeds");
+    world.heal();
+    become_equal(world, 30, "after the two halves could reach each other's seeds");
+    world.expect(members(world, "n2") == names(1, 6), "they are one cluster: " + list(names(1, 6)),
+                 [&] { return list(members(world, "n2")); });
+  });
+}
+
+TEST(membership, a_quiet_cluster_gossips_digests) {
+  for_each_seed(6, lab_plan(5), [](World& world) {
+    settle(world, names(1, 5), names(1, 5));
+    const MessageType gossip = *message_named(Gossip::type_name);
+    const auto bytes_of_20_rounds = [&] {
+      world.run_for(3 * kRound);
+      const Traffic before = world.sent(gossip);
+      world.run_for(20 * kRound);
+      return (world.sent(gossip) - before).bytes;
+    };
+    world.phase("20 rounds of a quiet cluster with 5 events");
+    const std::uint64_t few = bytes_of_20_rounds();
+    world.expect(few > 0, "a quiet cluster gossips all the same", "no byte was sent in 20 rounds");
+    History more;
+    for (std::uint64_t i = 0; i < 300; ++i) {
+      const NodeId subject = "m" + std::to_string(i / 2 % 25);
+      more.push_back({subject,
+                      i % 2 == 0 ? Change::join : Change::leave,
+                      {10 + i, "n1", world.incarnation("n1")}});
+    }
+    world.invoke<&Membership::merge>(NodeId("n1"), more);
+    become_equal(world, 14, "after 300 more events");
+    world.phase("20 rounds of the same cluster with 305 events");
+    const std::uint64_t many = bytes_of_20_rounds();
+    world.expect(many <= few + few / 2 + 200,
+                 "a quiet cluster compares digests, so its messages do not grow with the history",
+                 "20 rounds cost " + std::to_string(few) + " bytes with 5 events and " +
+                     std::to_string(many) + " bytes with 305");
+  });
+}
+
+}  // namespace
