@@ -18,10 +18,9 @@ template <auto M>
 std::string arguments(std::string_view bytes) {
   const auto args = codec::decode<typename MethodTraits<decltype(M)>::Arguments>(bytes);
   if (!args) return "malformed";
-  std::string text;
-  std::apply(
-      [&](const auto&... arg) { ((text += (text.empty() ? "" : ", ") + text_of(arg)), ...); }, *args);
-  return text;
+  Json list = Json::array();
+  std::apply([&](const auto&... arg) { (list.push_back(json::to(arg)), ...); }, *args);
+  return list.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
 template <auto M>

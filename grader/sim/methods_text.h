@@ -11,7 +11,7 @@ namespace dynamo::sim {
 /// "preference_list"; "method 99" for an unknown one.
 std::string method_name(MethodId method);
 
-/// Its arguments as JSON texts, separated by ", "; "malformed" if they are.
+/// Its arguments as a JSON list; "malformed" if they are.
 std::string arguments_text(MethodId method, std::string_view args);
 
 /// What it returned, as JSON text; "done" for void.

@@ -109,7 +109,7 @@ void World::State::begin_applying(Happening& happening) {
         if (happening.console) {
           step.text = operations[happening.id].subject;
         } else {
-          step.data = "[" + arguments_text(happening.method, happening.bytes) + "]";
+          step.data = arguments_text(happening.method, happening.bytes);
           step.text = happening.handled.result
                           ? result_text(happening.method, *happening.handled.result) : "nothing";
         }

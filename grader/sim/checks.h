@@ -1,0 +1,111 @@
+// What the runner of checks and the tests in it share: hosts, seeds, and what became of a test.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "sim/host.h"
+#include "sim/replay_file.h"
+
+namespace dynamo::sim {
+
+/// Hosts that last as long as the program, made when they are first wanted.
+class HostPool {
+ public:
+  /// `perturb`: with another heap layout. Throws GraderTrouble.
+  using Factory = std::function<std::unique_ptr<Host>(bool perturb)>;
+  explicit HostPool(Factory factory) : factory_(std::move(factory)) {}
+
+  /// The same `count` hosts each time.
+  std::vector<Host*> take(std::size_t count, bool perturb = false);
+
+ private:
+  Factory factory_;
+  std::vector<std::unique_ptr<Host>> plain_;
+  std::vector<std::unique_ptr<Host>> perturbed_;
+};
+
+/// What unit checks did, to be told if the test fails; put in words only then.
+class UnitSteps {
+ public:
+  using Words = std::function<std::string()>;
+  void add(Words words);
+  /// More words for the last step: what came of it.
+  void add_result(Words words);
+  void clear();
+  std::vector<std::string> told() const;
+
+ private:
+  static constexpr std::size_t kMost = 40;  ///< A story is short; loops of checks are not.
+  struct UnitStep {
+    Words words;
+    Words result;
+  };
+  std::deque<UnitStep> last_;
+  std::size_t dropped_ = 0;
+};
+
+/// Thrown out of a test whose verdict is already written down.
+struct TestEnded {};
+
+class Checks {
+ public:
+  struct Options {
+    std::uint64_t seed = 1;                 ///< Of the first world of each for_each_seed.
+    std::optional<std::size_t> seeds;       ///< Instead of what the check asks for.
+    std::filesystem::path artifacts;        ///< Empty: leave nothing behind.
+    std::string solution;                   ///< For the replay file.
+    std::optional<Replay> replay;           ///< Only this run, told in full on stdout.
+  };
+  enum class Verdict : std::uint8_t { none, fail, inconclusive };
+
+  Checks(Options options, HostPool::Factory factory);
+  ~Checks();
+  Checks(const Checks&) = delete;
+  Checks& operator=(const Checks&) = delete;
+
+  /// The one of this program; throws std::logic_error before main has made it.
+  static Checks& here();
+
+  const Options& options() const { return options_; }
+  HostPool& hosts() { return hosts_; }
+
+  // One test after the other.
+  void begin(const std::string& id);
+  const std::string& id() const { return id_; }
+  std::uint32_t next_run() { return runs_++; }
+  void count_exchanges(std::uint64_t count) { exchanges_ += count; }
+  std::uint64_t exchanges() const { return exchanges_; }
+
+  /// The verdict; the first one stays, but the grader's trouble outweighs a failure.
+  void fail(const std::string& message, const std::string& replay_file);
+  void trouble(const std::string& message);
+  Verdict verdict() const { return verdict_; }
+  const std::string& message() const { return message_; }
+  const std::string& replay_file() const { return replay_file_; }
+
+  UnitSteps& steps() { return steps_; }
+
+  /// Writes <artifacts>/<id>.replay.json and, if there are steps, <id>.trace.jsonl; the first one's
+  /// path, or "" without artifacts.
+  std::string leave(Replay replay, const std::vector<Step>& steps);
+
+ private:
+  Options options_;
+  HostPool hosts_;
+  std::string id_;
+  std::uint32_t runs_ = 0;
+  std::uint64_t exchanges_ = 0;
+  Verdict verdict_ = Verdict::none;
+  std::string message_;
+  std::string replay_file_;
+  UnitSteps steps_;
+};
+
+}  // namespace dynamo::sim

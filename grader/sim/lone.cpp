@@ -1,0 +1,211 @@
+// One node without a world: for the unit checks.
+#include <algorithm>
+#include <map>
+#include <stdexcept>
+
+#include "core/json.h"
+#include "sim/check.h"
+#include "sim/checks.h"
+#include "sim/draws.h"
+#include "sim/methods_text.h"
+#include "sim/story.h"
+
+namespace dynamo::sim {
+
+namespace {
+
+constexpr std::uint64_t kPlenty = std::uint64_t{1} << 40;
+constexpr Slot kFirstSlot = 1000;  // away from those of worlds
+constexpr std::size_t kMostTimers = 100'000;
+
+Slot next_slot = kFirstSlot;  // several Lones of one test live side by side
+
+}  // namespace
+
+struct Lone::State {
+  NodeSetup setup;
+  Host* host = nullptr;
+  Slot slot = 0;
+  Disk disk;
+  std::uint64_t room = kPlenty;
+  std::uint64_t starts = 0;
+  std::uint64_t handlers = 0;
+  std::uint64_t tokens = 0;
+  Instant now{};
+  std::vector<Call> calls;
+  std::map<std::pair<Instant, std::uint64_t>, TimerId> timers;  ///< Due, in the order of setting.
+  std::uint64_t timers_set = 0;
+  std::map<RequestToken, std::string> replies;
+  bool many = false;
+
+  void tell(UnitSteps::Words words) {
+    if (many) {
+      words = [words = std::move(words), self = setup.self] { return self + ": " + words(); };
+    }
+    Checks::here().steps().add(std::move(words));
+  }
+
+  Moment moment() {
+    const Key key = Key(Checks::here().options().seed, Draw::handler).with(starts).with(++handlers);
+    return {now, now + std::chrono::hours(24 * 365 * 54), key.value()};
+  }
+
+  /// Crosses, and makes what the handlers did true. A death ends the test, as a failure.
+  std::vector<Handled> cross() {
+    Checks& checks = Checks::here();
+    checks.count_exchanges(1);
+    try {
+      std::vector<Handled> all = host->exchange();
+      for (Handled& handled : all) take(handled);
+      return all;
+    } catch (const SolutionDied& death) {
+      violation("the node's process goes on", death.what());
+    } catch (const GraderTrouble& trouble) {
+      checks.trouble(trouble.what());
+      throw TestEnded{};
+    }
+  }
+
+  void take(const Handled& handled) {
+    for (const Write& write : handled.writes) {
+      if (write.value) {
+        disk[{write.space, write.key}] = *write.value;
+      } else {
+        disk.erase({write.space, write.key});
+      }
+    }
+    for (const Effect& effect : handled.effects) {
+      switch (effect.kind) {
+        case Effect::Kind::call: calls.push_back({effect.id, effect.to, effect.type, effect.bytes, effect.delay}); break;
+        case Effect::Kind::reply: replies[effect.id] = effect.bytes; break;
+        case Effect::Kind::set_timer:
+          if (timers.size() >= kMostTimers) violation("timers are bounded", "the node has set 100,000 of them");
+          timers.emplace(std::make_pair(now + std::max(effect.delay, Duration(0)), ++timers_set), TimerId{effect.id});
+          break;
+        case Effect::Kind::cancel_timer:
+          std::erase_if(timers, [&](const auto& timer) { return timer.second == TimerId{effect.id}; });
+          break;
+        case Effect::Kind::note: tell([text = effect.bytes] { return "it notes: " + text; }); break;
+      }
+    }
+  }
+
+  void make() {
+    calls.clear();
+    timers.clear();
+    replies.clear();
+    handlers = 0;
+    ++starts;
+    host->make(slot, setup, disk, room);
+  }
+};
+
+Lone::Lone(NodeSetup setup) : state_(std::make_unique<State>()) {
+  state_->setup = std::move(setup);
+  state_->host = Checks::here().hosts().take(1).front();
+  state_->slot = next_slot++;
+  state_->many = state_->slot != kFirstSlot;
+  state_->make();
+}
+
+Lone::~Lone() {
+  state_->host->destroy(state_->slot);
+  --next_slot;
+}
+
+void Lone::start(bool bootstrap) {
+  say(bootstrap ? "start, bootstrapped" : "start");
+  state_->host->start(state_->slot, state_->moment(), bootstrap);
+  state_->cross();
+}
+
+void Lone::restart() {
+  say("kill -9, and start again on the same disk");
+  state_->make();
+  state_->host->start(state_->slot, state_->moment(), false);
+  state_->cross();
+}
+
+void Lone::advance(Duration time) {
+  const Instant end = state_->now + time;
+  say(json::to(time).dump() + " ms pass");
+  std::size_t fired = 0;
+  while (!state_->timers.empty() && state_->timers.begin()->first.first <= end) {
+    if (++fired > kMostTimers) violation("time goes on", "timers without delay start each other, for ever");
+    const auto [due, timer] = *state_->timers.begin();
+    state_->timers.erase(state_->timers.begin());
+    state_->now = std::max(state_->now, due.first);
+    state_->host->timer_fired(state_->slot, state_->moment(), timer);
+    state_->cross();
+  }
+  state_->now = end;
+}
+
+const Disk& Lone::disk() const { return state_->disk; }
+
+void Lone::set_room(std::uint64_t bytes) {
+  say("the disk has room for " + std::to_string(bytes) + " more bytes");
+  state_->room = bytes;
+  state_->host->set_room(state_->slot, bytes);
+}
+
+const std::vector<Lone::Call>& Lone::calls() const { return state_->calls; }
+
+void Lone::end_call(CallId id, const Result<std::string>& outcome) {
+  const auto call = std::find_if(state_->calls.begin(), state_->calls.end(), [&](const Call& c) { return c.id == id; });
+  if (call == state_->calls.end()) throw std::logic_error("the check ends a call that the node did not make");
+  state_->tell([call = *call, outcome] {
+    return "its " + name_of_message(call.type) + " to " + call.to +
+           (outcome.ok() ? " is answered: " + in_words(message_to_json(call.type, true, outcome.value())
+                                                           .value_or("malformed"))
+                         : " ends: " + name_of(outcome.error().code));
+  });
+  state_->calls.erase(call);
+  state_->host->call_ended(state_->slot, state_->moment(), id, outcome);
+  state_->cross();
+}
+
+std::uint64_t Lone::allocations() const { return state_->host->allocations(); }
+
+void Lone::say(const std::string& step) { state_->tell([step] { return step; }); }
+
+std::vector<std::string> Lone::map_raw(MethodId method, const std::vector<std::string>& args) {
+  std::vector<std::string> results;
+  if (args.empty()) return results;
+  for (const std::string& call : args) state_->host->invoke(state_->slot, state_->moment(), method, call);
+  state_->tell([method, first = args.front(), count = args.size()] {
+    const std::string call = method_name(method) + arguments_in_words(arguments_text(method, first));
+    return count == 1 ? call : std::to_string(count) + " calls, the first of them " + call;
+  });
+  for (Handled& handled : state_->cross()) {
+    if (!handled.result) {
+      violation(method_name(method) + "() answers", "no answer: the module is not at work in this node");
+    }
+    results.push_back(std::move(*handled.result));
+  }
+  if (args.size() == 1) {
+    Checks::here().steps().add_result([method, result = results.front()] {
+      const std::string answer = in_words(result_text(method, result));
+      return answer == "done" ? "" : " → " + answer;
+    });
+  }
+  return results;
+}
+
+std::optional<std::string> Lone::request_raw(const NodeId& from, MessageType type, const std::string& bytes) {
+  const RequestToken token = ++state_->tokens;
+  state_->tell([from, type, bytes] {
+    return "a " + name_of_message(type) + " from " + from + ": " +
+           in_words(message_to_json(type, false, bytes).value_or("malformed"));
+  });
+  state_->host->request(state_->slot, state_->moment(), token, from, type, bytes);
+  state_->cross();
+  const auto reply = state_->replies.find(token);
+  if (reply == state_->replies.end()) return std::nullopt;
+  Checks::here().steps().add_result([type, bytes = reply->second] {
+    return " → " + in_words(message_to_json(type, true, bytes).value_or("malformed"));
+  });
+  return reply->second;
+}
+
+}  // namespace dynamo::sim

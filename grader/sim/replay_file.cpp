@@ -1,0 +1,82 @@
+#include "sim/replay_file.h"
+
+#include <fstream>
+#include <sstream>
+
+#include "core/json.h"
+#include "core/keys.h"
+#include "sim/host.h"
+#include "sim/plan_json.h"
+
+namespace dynamo::sim {
+
+namespace {
+
+std::string content_of(const std::filesystem::path& file) {
+  std::ifstream in(file, std::ios::binary);
+  if (!in) throw JsonError(file.string() + ": it cannot be read; is the path right?");
+  std::ostringstream content;
+  content << in.rdbuf();
+  return std::move(content).str();
+}
+
+void write(const std::filesystem::path& file, const std::string& content) {
+  std::error_code error;
+  if (file.has_parent_path()) std::filesystem::create_directories(file.parent_path(), error);
+  std::ofstream out(file, std::ios::binary | std::ios::trunc);
+  out << content;
+  out.close();
+  if (!out) throw GraderTrouble(file.string() + " cannot be written; is there room on the disk?");
+}
+
+}  // namespace
+
+Replay read_replay(const std::filesystem::path& file) {
+  const std::string name = file.filename().string();
+  const Json document = Json::parse(content_of(file), nullptr, false);
+  if (document.is_discarded()) throw JsonError(name + ": this is no JSON; give a file that a failed check named");
+  Replay replay;
+  replay.format = 0;
+  json::from(document, replay, name);
+  if (replay.format != 1) {
+    throw JsonError(name + ".format: expected 1, found " + std::to_string(replay.format) +
+                    "; it was written by another version of the grader: grade again");
+  }
+  if (replay.check.empty()) throw JsonError(name + ".check: expected the id of a check, found none");
+  if (replay.kind == "sim") {
+    validate(replay.plan, name + ".plan");
+  } else if (replay.kind != "unit") {
+    throw JsonError(name + ".kind: expected \"sim\" or \"unit\", found \"" + replay.kind + "\"");
+  }
+  return replay;
+}
+
+void write_replay(const std::filesystem::path& file, const Replay& replay) {
+  write(file, json::to(replay).dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
+}
+
+void write_trace(const std::filesystem::path& file, const std::vector<Step>& steps) {
+  std::string content;
+  for (const Step& step : steps) content += to_jsonl(step) + "\n";
+  write(file, content);
+}
+
+std::string hash_of_file(const std::filesystem::path& file) {
+  std::ifstream in(file, std::ios::binary);
+  if (!in) return "";
+  std::ostringstream content;
+  content << in.rdbuf();
+  return hex_of(hash_of(content.view()));
+}
+
+std::string hex_of(std::uint64_t value) { return json::hex(0, value).substr(16); }
+
+std::string grader_version() {
+#if defined(__clang__)
+  return std::string("clang ") + __clang_version__;
+#else
+  return std::string("g++ ") + __VERSION__;
+#endif
+}
+
+}  // namespace dynamo::sim

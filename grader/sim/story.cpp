@@ -1,0 +1,245 @@
+#include "sim/story.h"
+
+#include <algorithm>
+#include <map>
+
+#include "sim/story_lines.h"
+
+namespace dynamo::sim {
+
+namespace {
+
+constexpr std::size_t kLines = 24;
+
+/// A line that may be told. Rank 1: what operators, faults and the check do; 2: what changes a disk
+/// or brings news; 3: notes and silence. Rank 0 is counted only.
+struct Line {
+  Instant at{};
+  int rank = 0;
+  std::string text;      ///< For rank 0: the plural of what is counted.
+  bool told = false;
+};
+
+/// "n2 → [n1, n3]" where several cuts (or heals) of one moment stand side by side.
+bool merge_links(std::vector<Line>& lines, const Step& step, const Step* before) {
+  if (lines.empty() || before == nullptr || before->kind != step.kind || before->at != step.at) return false;
+  if (step.kind != Step::Kind::cut && step.kind != Step::Kind::heal) return false;
+  if (step.node.empty() || before->node.empty()) return false;
+  lines.back().text += ", " + step.node + " → " + step.peer;
+  return true;
+}
+
+/// The answer that the console hears in the same moment.
+const Step* answer_to(const std::vector<Step>& steps, std::size_t console) {
+  for (std::size_t i = console + 1; i < steps.size() && steps[i].at == steps[console].at; ++i) {
+    if (steps[i].kind == Step::Kind::console) return nullptr;
+    if (steps[i].kind == Step::Kind::answer && steps[i].node == steps[console].node) return &steps[i];
+  }
+  return nullptr;
+}
+
+Line line_of(const std::vector<Step>& steps, std::size_t i) {
+  using Kind = Step::Kind;
+  const Step& step = steps[i];
+  Line line{step.at, 0, step_words(step)};
+  const auto counted = [&](const std::string& plural) { line.text = plural; };
+  switch (step.kind) {
+    case Kind::send:
+    case Kind::commit: line.text.clear(); break;
+    case Kind::receive:
+      line.rank = has_news(step) ? 2 : 0;
+      if (line.rank == 0) counted(step.reply ? "" : step.message + " exchanges without news");
+      break;
+    case Kind::timer:
+      line.rank = step.writes != 0 ? 2 : 0;
+      if (line.rank == 0) counted("");
+      break;
+    case Kind::drop:
+      if (step.text == "the plan drops it") {
+        line.rank = 2;
+      } else {
+        counted("messages lost");
+      }
+      break;
+    case Kind::timeout: counted("calls without an answer"); break;
+    case Kind::refused: counted("calls refused"); break;
+    case Kind::check:
+      line.rank = step.writes != 0 ? 1 : step.at == steps.back().at ? 2 : 0;
+      if (line.rank == 0) counted("");
+      break;
+    case Kind::console:
+      line.rank = 1;
+      if (const Step* answer = answer_to(steps, i)) {
+        line.text += "; " + (answer->text.rfind("nothing", 0) == 0
+                                 ? "he hears " + answer->text : step.node + " answers: " + answer->text);
+      }
+      break;
+    case Kind::answer: {
+      line.rank = 1;
+      for (std::size_t k = i; k-- > 0 && steps[k].at == step.at;) {
+        if (steps[k].kind == Kind::console && steps[k].node == step.node) line.rank = 0;
+      }
+      if (line.rank == 0) counted("");  // told with its question
+      break;
+    }
+    case Kind::note: line.rank = 3; break;
+    default: line.rank = 1;
+  }
+  return line;
+}
+
+/// Forming a cluster takes many steps and one line, unless it did not come to its end.
+std::size_t end_of_forming(const std::vector<Step>& steps, std::size_t begin) {
+  for (std::size_t i = begin; i < steps.size(); ++i) {
+    if (steps[i].kind == Step::Kind::phase && steps[i].text.rfind("formed: ", 0) == 0) return i;
+  }
+  return begin;
+}
+
+std::vector<Line> lines_of(const std::vector<Step>& steps) {
+  std::vector<Line> lines;
+  const Step* before = nullptr;
+  for (std::size_t i = 0; i < steps.size(); ++i) {
+    const Step& step = steps[i];
+    if (step.kind == Step::Kind::phase && step.text == "form") {
+      const std::size_t end = end_of_forming(steps, i);
+      if (end == i) continue;
+      lines.push_back({steps[end].at, 1,
+                       steps[end].text.substr(8) + " form a cluster: the first was bootstrapped, and the " +
+                           "operator added the others at its console; all know the same history"});
+      i = end;
+      before = nullptr;
+      continue;
+    }
+    if (merge_links(lines, step, before)) {
+      before = &step;
+      continue;
+    }
+    lines.push_back(line_of(steps, i));
+    before = &step;
+  }
+  return lines;
+}
+
+/// Counts what lies between two told lines: "14 Gossip exchanges without news, 2 messages lost".
+struct Gap {
+  std::map<std::string, std::size_t> counts;
+  std::size_t steps = 0;
+
+  void add(const Line& line) {
+    if (line.rank != 0) {
+      ++steps;
+    } else if (!line.text.empty()) {
+      ++counts[line.text];
+    }
+  }
+  bool empty() const { return counts.empty() && steps == 0; }
+  std::string text() const {
+    std::string words;
+    if (steps != 0) words = std::to_string(steps) + (steps == 1 ? " more step" : " more steps");
+    for (const auto& [what, count] : counts) {
+      std::string noun = what;
+      if (count == 1) {  // "1 call without an answer", "1 Gossip exchange without news"
+        for (const char* plural : {"exchanges", "messages", "calls"}) {
+          const std::size_t at = noun.find(plural);
+          if (at != noun.npos) noun.erase(at + std::string(plural).size() - 1, 1);
+        }
+      }
+      words += (words.empty() ? "" : ", ") + std::to_string(count) + " " + noun;
+    }
+    return words;
+  }
+};
+
+std::size_t height(const std::vector<Line>& lines) {
+  std::size_t height = 0;
+  Gap gap;
+  for (const Line& line : lines) {
+    if (!line.told) {
+      gap.add(line);
+      continue;
+    }
+    height += gap.empty() ? 1 : 2;
+    gap = {};
+  }
+  return height + (gap.empty() ? 0 : 1);
+}
+
+/// Chooses what is told: by rank, and of one rank the latest first, as many as there is room for.
+void choose(std::vector<Line>& lines) {
+  for (int rank = 1; rank <= 3; ++rank) {
+    for (std::size_t i = lines.size(); i-- > 0;) {
+      if (lines[i].rank != rank) continue;
+      lines[i].told = true;
+      if (height(lines) <= kLines) continue;
+      lines[i].told = false;
+      return;
+    }
+  }
+}
+
+std::string numbered(std::size_t number) {
+  std::string text = std::to_string(number);
+  text.insert(0, text.size() < 3 ? 3 - text.size() : 0, ' ');
+  return text.append(". ");
+}
+
+std::string ending(const StoryEnd& end) {
+  std::string text;
+  const auto indented = [](std::string words) {
+    while (!words.empty() && words.back() == '\n') words.pop_back();
+    for (std::size_t at = 0; (at = words.find('\n', at)) != words.npos; at += 1) words.replace(at, 1, "\n            ");
+    return words;
+  };
+  if (!end.expected.empty()) text += "  expected: " + indented(end.expected) + "\n";
+  text += "  actual:   " + indented(end.actual) + "\n";
+  return text;
+}
+
+}  // namespace
+
+std::string tell(const std::vector<Step>& steps, const StoryEnd& end) {
+  std::vector<Line> lines = lines_of(steps);
+  // Millions of steps: only the last ones can be told, and choosing looks at all of them often.
+  constexpr std::size_t kMostLines = 4000;
+  std::size_t dropped = 0;
+  std::vector<Line> few;
+  for (std::size_t i = lines.size(); i-- > 0;) {
+    if (lines[i].rank == 0 && lines[i].text.empty()) continue;
+    if (few.size() == kMostLines) {
+      ++dropped;
+    } else {
+      few.push_back(std::move(lines[i]));
+    }
+  }
+  std::reverse(few.begin(), few.end());
+  choose(few);
+  std::string text;
+  if (dropped != 0) text += "     … " + std::to_string(dropped) + " earlier steps …\n";
+  std::size_t number = 0;
+  Gap gap;
+  const auto close = [&] {
+    if (!gap.empty()) text += "     … " + gap.text() + " …\n";
+    gap = {};
+  };
+  for (const Line& line : few) {
+    if (!line.told) {
+      gap.add(line);
+      continue;
+    }
+    close();
+    text += numbered(++number) + moment_words(line.at) + "  " + line.text + "\n";
+  }
+  close();
+  return text + ending(end);
+}
+
+std::string tell(const std::vector<std::string>& steps, const StoryEnd& end) {
+  std::string text;
+  const std::size_t from = steps.size() > kLines ? steps.size() - kLines : 0;
+  if (from != 0) text += "     … " + std::to_string(from) + " earlier steps …\n";
+  for (std::size_t i = from; i < steps.size(); ++i) text += numbered(i + 1) + steps[i] + "\n";
+  return text + ending(end);
+}
+
+}  // namespace dynamo::sim

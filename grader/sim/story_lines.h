@@ -1,0 +1,20 @@
+// Between the two halves of the story teller.
+#pragma once
+
+#include <string>
+
+#include "core/time.h"
+#include "sim/trace.h"
+
+namespace dynamo::sim {
+
+/// "t=1.000 s"
+std::string moment_words(Instant at);
+
+/// One step as a clause, without the moment.
+std::string step_words(const Step& step);
+
+/// Whether a message told its receiver something, or the handler wrote: else the step can be left out.
+bool has_news(const Step& step);
+
+}  // namespace dynamo::sim

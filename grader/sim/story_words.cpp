@@ -1,0 +1,181 @@
+// Single steps and messages in words.
+#include <cstdio>
+
+#include "core/json.h"
+#include "sim/story.h"
+#include "sim/story_lines.h"
+
+namespace dynamo::sim {
+
+namespace {
+
+constexpr std::size_t kListed = 4;
+
+bool is_event(const Json& value) {
+  return value.is_object() && value.contains("subject") && value.contains("change") &&
+         value.contains("version") && value["version"].is_object();
+}
+
+std::string event_words(const Json& event) {
+  const Json& version = event["version"];
+  const std::string change = event["change"].is_string() ? event["change"].get<std::string>() : "?";
+  return event["subject"].get<std::string>() + (change == "join" ? " joins" : " leaves") + " (" +
+         version.value("counter", Json(0)).dump() + "@" + version.value("node", std::string("?")) + ")";
+}
+
+bool is_hex(const std::string& text) {
+  return text.size() == 32 && text.find_first_not_of("0123456789abcdef") == text.npos;
+}
+
+std::string words(const Json& value) {
+  if (is_event(value)) return event_words(value);
+  if (value.is_string()) {
+    const auto& text = value.get_ref<const std::string&>();
+    return is_hex(text) ? text.substr(0, 6) + "…" : text;
+  }
+  std::string text;
+  if (value.is_array()) {
+    std::size_t told = 0;
+    for (const Json& item : value) {
+      if (told == kListed && value.size() > kListed + 1) {
+        text += ", … " + std::to_string(value.size() - told) + " more";
+        break;
+      }
+      text += (text.empty() ? "" : ", ") + words(item);
+      ++told;
+    }
+    return "[" + text + "]";
+  }
+  if (value.is_object()) {
+    for (const auto& [key, item] : value.items()) {
+      if (item.is_array() && item.empty()) {
+        text += (text.empty() ? "no " : ", no ") + key;
+      } else {
+        text += (text.empty() ? "" : ", ") + key + " " + words(item);
+      }
+    }
+    return text;
+  }
+  return value.dump();
+}
+
+}  // namespace
+
+namespace {
+
+std::string cut_at(std::string told, std::size_t most) {
+  if (told.size() <= most) return told;
+  std::size_t end = most;
+  while (end > 0 && (static_cast<unsigned char>(told[end]) & 0xc0) == 0x80) --end;  // whole characters
+  return told.substr(0, end) + "…";
+}
+
+}  // namespace
+
+std::string in_words(const std::string& text, std::size_t most) {
+  const Json value = Json::parse(text, nullptr, false);
+  return cut_at(value.is_discarded() ? text : words(value), most);
+}
+
+std::string arguments_in_words(const std::string& text, std::size_t most) {
+  const Json value = Json::parse(text, nullptr, false);
+  if (!value.is_array()) return "(" + text + ")";
+  std::string told;
+  for (const Json& argument : value) told += (told.empty() ? "" : ", ") + words(argument);
+  return "(" + cut_at(told, most) + ")";
+}
+
+std::string moment_words(Instant at) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%.3f", static_cast<double>(at.time_since_epoch().count()) / 1e6);
+  return "t=" + std::string(text) + " s";
+}
+
+bool has_news(const Step& step) {
+  if (step.writes != 0) return true;
+  const Json data = Json::parse(step.data, nullptr, false);
+  if (!data.is_object()) return false;
+  for (const auto& [key, item] : data.items()) {
+    if (item.is_array() && !item.empty()) return true;
+  }
+  return false;
+}
+
+namespace {
+
+std::string written(const Step& step) {
+  if (step.writes == 0) return "";
+  return "; " + step.node + " writes " + std::to_string(step.writes) +
+         (step.writes == 1 ? " record" : " records") + " to its disk";
+}
+
+}  // namespace
+
+std::string step_words(const Step& step) {
+  using Kind = Step::Kind;
+  const std::string what = step.reply ? "reply to " + step.message : step.message;
+  switch (step.kind) {
+    case Kind::start: return step.node + " starts" + (step.text.empty() ? "" : " " + step.text);
+    case Kind::restart: return step.node + " is started again, with the disk as it is";
+    case Kind::send: return step.node + " sends " + step.peer + " a " + what + ": " + in_words(step.data);
+    case Kind::receive:
+      return step.node + " gets " + step.peer + "'s " + what + " {" + in_words(step.data) + "}" + written(step);
+    case Kind::drop:
+      return "the " + what + " between " + step.node + " and " + step.peer + " is dropped: " + step.text;
+    case Kind::refused: return step.node + "'s " + step.message + " to " + step.peer + " is refused";
+    case Kind::timeout: return step.node + " hears no answer to its " + step.message + " from " + step.peer;
+    case Kind::timer: return "a timer of " + step.node + " fires" + written(step);
+    case Kind::commit: return step.node + " writes " + step.text;
+    case Kind::console:
+      return "the operator asks " + step.node + " to " + step.message + " " + step.text;
+    case Kind::answer:
+      return "the operator hears from " + step.node + ", asked to " + step.message + " " + step.peer + ": " +
+             step.text;
+    case Kind::check:
+      return "the check asks " + step.node + " for " + step.message +
+             arguments_in_words(step.data, 60) + ": " + in_words(step.text) + written(step);
+    case Kind::crash: return step.node + " dies: " + step.text;
+    case Kind::wipe: return step.node + " gets a new, empty disk";
+    case Kind::pause: return step.node + " is paused (SIGSTOP): it takes messages, and does nothing";
+    case Kind::resume: return step.node + " goes on (SIGCONT), with all that has waited for it";
+    case Kind::cut: return "the network is cut: " + step.node + " → " + step.peer;
+    case Kind::heal: return step.node.empty() ? "all cuts of the network heal"
+                                              : "the network heals: " + step.node + " → " + step.peer;
+    case Kind::link:
+      return "links change" + (step.node.empty() ? "" : ", " + step.node + " → " + step.peer) + ": " +
+             in_words(step.text);
+    case Kind::forget:
+      return "the network will drop the next " + step.text + " " +
+             (step.message.empty() ? "messages" : step.message) + ", " + step.node + " → " + step.peer;
+    case Kind::skew: return "the wall clock of " + step.node + " is off by " + step.text + " ms";
+    case Kind::disk_full: return "the disk of " + step.node + " is full";
+    case Kind::disk_freed: return "the disk of " + step.node + " has room again";
+    case Kind::note: return step.node + " notes: " + in_words(step.text);
+    case Kind::phase: return step.text;
+    case Kind::running: return step.node + " " + step.text +
+                               (step.data.empty() ? "" : " {" + in_words(step.data) + "}") + ", and its process ended";
+  }
+  return "";
+}
+
+std::string knobs(const Plan& plan) {
+  const auto ms = [](Duration time) { return json::to(time).dump(); };
+  const auto percent = [](std::uint32_t ppm) {
+    char text[16];
+    std::snprintf(text, sizeof text, "%g %%", ppm / 1e4);
+    return std::string(text);
+  };
+  const LinkModel& links = plan.links;
+  std::string text = "seed " + std::to_string(plan.seed) + " · " + std::to_string(plan.nodes.size()) + " nodes · gossip every " +
+                     ms(plan.config.gossip_period) + " ms · call timeout " + ms(plan.config.call_timeout) +
+                     " ms · delay " + ms(links.delay_min) + " to " + ms(links.delay_max) + " ms";
+  if (links.loss_ppm != 0) text += " · loss " + percent(links.loss_ppm);
+  if (links.exchange_loss_ppm != 0) text += " · exchanges lost " + percent(links.exchange_loss_ppm);
+  if (links.duplicate_ppm != 0) text += " · doubled " + percent(links.duplicate_ppm);
+  if (links.corrupt_ppm != 0) text += " · corrupted " + percent(links.corrupt_ppm);
+  text += " · Q " + std::to_string(plan.config.q) + " · N " + std::to_string(plan.config.n);
+  if (plan.one_host_each) text += " · a process for each node";
+  return text;
+}
+
+}  // namespace dynamo::sim
