@@ -43,8 +43,8 @@ void perturb_heap(std::uint64_t seed) {
 
 namespace {
 
-/// Takes one of two fresh blocks and gives the other back: so two objects that are made one after the
-/// other lie in an order that the seed decides.
+/// Takes one of two fresh blocks and gives the other back: so two objects that are made one after
+/// the other lie in an order that the seed decides.
 void* perturbed_block(std::size_t size) {
   void* first = std::malloc(size);
   void* second = std::malloc(size);

@@ -13,24 +13,16 @@
 
 #include "host/platform.h"
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define DYNAMO_SANITIZED 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define DYNAMO_SANITIZED 1
-#endif
-#endif
-
 namespace dynamo::host {
 
 namespace {
 
 constexpr int kExitAfterReport = 70;  // the report says all; the number is for a person at a shell
 
-CrashReport own_report;               // where there is nobody to tell: printed
+CrashReport own_report;  // where there is nobody to tell: printed
 CrashReport* report = &own_report;
 void (*afterwards)() = nullptr;
-std::uintptr_t base = 0;              // of the program; taken early, since a handler must not ask
+std::uintptr_t base = 0;  // of the program; taken early, since a handler must not ask
 alignas(16) char signal_stack[64 * 1024];
 
 void copy_text(char* to, std::size_t size, const char* from) {
@@ -60,7 +52,14 @@ void print_frames(const char* headline) {
   backtrace_symbols_fd(frames, static_cast<int>(report->frame_count), STDERR_FILENO);
 }
 
+/// A report from a process in ruins may hang; then it ends without the rest.
+void end_soon() {
+  std::signal(SIGALRM, SIG_DFL);
+  alarm(2);
+}
+
 void on_signal(int number, siginfo_t* info, void* context) {
+  end_soon();
   report->kind = CrashReport::by_signal;
   report->signal = number;
   const platform::Registers at = platform::registers_of(context);
@@ -74,8 +73,8 @@ void on_signal(int number, siginfo_t* info, void* context) {
   const int depth = backtrace(frames, static_cast<int>(CrashReport::kFrames));
   void** first = frames;
   if (at.program_counter != 0) {
-    // Leave out this handler and the kernel's trampoline. All other frames are return addresses, which
-    // lie after their call; so this one is made to lie after its instruction, too.
+    // Leave out this handler and the kernel's trampoline. All other frames are return addresses,
+    // which lie after their call; so this one is made to lie after its instruction, too.
     void* const interrupted = reinterpret_cast<void*>(at.program_counter);
     first = std::find(frames, frames + depth, interrupted);
     if (first == frames + depth) first = frames;
@@ -89,6 +88,7 @@ void on_signal(int number, siginfo_t* info, void* context) {
 }
 
 [[noreturn]] void on_terminate() {
+  end_soon();
   report->kind = CrashReport::by_exception;
   if (const std::type_info* type = abi::__cxa_current_exception_type()) {
     int status = 0;
@@ -126,20 +126,19 @@ void install_crash_reports(CrashReport* to, void (*then)()) {
   void* warm_up[1];
   backtrace(warm_up, 1);  // the first call loads a library, which a signal handler must not do
   std::set_terminate(on_terminate);
-#ifdef DYNAMO_SANITIZED
-  const int numbers[] = {SIGXCPU};
-#else
-  const int numbers[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGXCPU};
-  stack_t stack{};
-  stack.ss_sp = signal_stack;  // the ordinary stack may be what overflowed
-  stack.ss_size = sizeof(signal_stack);
-  sigaltstack(&stack, nullptr);
-#endif
   struct sigaction action {};
   action.sa_sigaction = on_signal;
   action.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_RESETHAND;
   sigemptyset(&action.sa_mask);
-  for (const int number : numbers) sigaction(number, &action, nullptr);
+  sigaction(SIGXCPU, &action, nullptr);
+  if (platform::has_sanitizer()) return;
+  stack_t stack{};
+  stack.ss_sp = signal_stack;  // the ordinary stack may be what overflowed
+  stack.ss_size = sizeof(signal_stack);
+  sigaltstack(&stack, nullptr);
+  for (const int number : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT}) {
+    sigaction(number, &action, nullptr);
+  }
 }
 
 }  // namespace dynamo::host

@@ -6,8 +6,8 @@
 
 namespace dynamo::host {
 
-/// Plain data that a crashing process fills in, in shared memory. Its reader believes none of it: it is
-/// words for a person.
+/// Plain data that a crashing process fills in, in shared memory. Its reader believes none of it:
+/// it is words for a person.
 struct CrashReport {
   static constexpr std::size_t kFrames = 64;
 
@@ -15,18 +15,20 @@ struct CrashReport {
 
   std::uint32_t kind = none;
   std::int32_t signal = 0;
-  std::uint64_t fault_address = 0;    ///< For SIGSEGV and SIGBUS.
-  std::uint32_t stack_overflow = 0;   ///< 1: the fault lies at the end of the stack.
+  std::uint64_t fault_address = 0;   ///< For SIGSEGV and SIGBUS.
+  std::uint32_t stack_overflow = 0;  ///< 1: the fault lies at the end of the stack.
   std::uint32_t frame_count = 0;
-  std::uint64_t frames[kFrames] = {}; ///< Innermost first; addresses in the program's file, after the call.
-  char type[128] = {};                ///< Of the exception, for example "std::out_of_range".
-  char text[2048] = {};               ///< Its what().
+  std::uint64_t frames[kFrames] =
+      {};                ///< Innermost first; addresses in the program's file, after the call.
+  char type[128] = {};   ///< Of the exception, for example "std::out_of_range".
+  char text[2048] = {};  ///< Its what().
 };
 
-/// From now on a fatal signal, or an exception that nobody catches, fills in `report`, which outlives the
-/// process's threads, and ends the process. Null: it prints them to stderr instead, as program(+0xoffset)
-/// lines that addr2line understands. With a sanitizer, signals are left to the sanitizer. `afterwards`, if
-/// not null, runs when the report is complete; it must be safe in a signal handler.
+/// From now on a fatal signal, or an exception that nobody catches, fills in `report`, which
+/// outlives the process's threads, and ends the process. Null: it prints them to stderr instead, as
+/// program(+0xoffset) lines that addr2line understands. With a sanitizer, signals are left to the
+/// sanitizer. `afterwards`, if not null, runs when the report is complete; it must be safe in a
+/// signal handler.
 void install_crash_reports(CrashReport* report, void (*afterwards)() = nullptr);
 
 /// Remembers where each exception was thrown; nothing where the system's linker cannot do it.

@@ -27,7 +27,8 @@ Mailbox::~Mailbox() { munmap(memory_, kMailboxBytes); }
 
 void Bell::ring(std::atomic<std::uint32_t>& word) const {
   if (socket_ < 0) return platform::wake(word);
-  // A full socket holds a ring already, and a dead peer is noticed elsewhere: no error matters here.
+    // A full socket holds a ring already, and a dead peer is noticed elsewhere: no error matters
+    // here.
 #ifdef MSG_NOSIGNAL
   constexpr int flags = MSG_DONTWAIT | MSG_NOSIGNAL;
 #else

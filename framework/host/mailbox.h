@@ -1,5 +1,6 @@
-// The mailbox between a host and the trusted side: a page of words, then a batch, then an answer, in
-// memory that both have mapped. It has its full size from the start: untouched pages cost nothing.
+// The mailbox between a host and the trusted side: a page of words, then a batch, then an answer,
+// in memory that both have mapped. It has its full size from the start: untouched pages cost
+// nothing.
 #pragma once
 
 #include <atomic>
@@ -16,20 +17,20 @@ namespace dynamo::host {
 /// "Dynh" and the protocol's number: a host built from other sources says so at once.
 inline constexpr std::uint32_t kMailboxVersion = 0x44796e01;
 
-/// Words that cross. Each is written by one side only; the trusted side reads a host's word once, and
-/// believes nothing.
+/// Words that cross. Each is written by one side only; the trusted side reads a host's word once,
+/// and believes nothing.
 struct Board {
   // Written by the trusted side.
   std::uint32_t version = kMailboxVersion;
-  std::atomic<std::uint32_t> asked{0};          ///< Number of crossings begun; a host sleeps on it.
-  std::atomic<std::uint64_t> batch_bytes{0};    ///< 0: go on with the batch that is there.
-  std::atomic<std::int32_t> exec_error{0};      ///< Set between fork and exec: why there is no host.
+  std::atomic<std::uint32_t> asked{0};        ///< Number of crossings begun; a host sleeps on it.
+  std::atomic<std::uint64_t> batch_bytes{0};  ///< 0: go on with the batch that is there.
+  std::atomic<std::int32_t> exec_error{0};    ///< Set between fork and exec: why there is no host.
   // Written by the host.
   alignas(64) std::atomic<std::uint32_t> answered{0};  ///< Number of crossings done.
   std::atomic<std::uint64_t> answer_bytes{0};
-  std::atomic<std::uint32_t> serving{0};        ///< 1 once main() has been reached.
-  std::atomic<std::uint32_t> at_work{0};        ///< Index of the command that runs, for a message only.
-  CrashReport crash;                            ///< Filled in on the way down, for a message only.
+  std::atomic<std::uint32_t> serving{0};  ///< 1 once main() has been reached.
+  std::atomic<std::uint32_t> at_work{0};  ///< Index of the command that runs, for a message only.
+  CrashReport crash;                      ///< Filled in on the way down, for a message only.
 };
 
 inline constexpr std::size_t kBoardBytes = 16384;

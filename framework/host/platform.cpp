@@ -27,7 +27,16 @@
 #include <sys/ucontext.h>
 #endif
 
+// Null unless the sanitizer's runtime is linked in; all parts of the program need not be built with
+// it.
+extern "C" {
+__attribute__((weak)) void __asan_init();
+__attribute__((weak)) void __tsan_init();
+}
+
 namespace dynamo::host::platform {
+
+bool has_sanitizer() { return &__asan_init != nullptr || &__tsan_init != nullptr; }
 
 #ifdef __linux__
 
@@ -90,7 +99,8 @@ std::uintptr_t program_base() {
 }
 
 Registers registers_of(const void* signal_context) {
-  [[maybe_unused]] const auto& machine = static_cast<const ucontext_t*>(signal_context)->uc_mcontext;
+  [[maybe_unused]] const auto& machine =
+      static_cast<const ucontext_t*>(signal_context)->uc_mcontext;
 #if defined(__x86_64__)
   return {static_cast<std::uintptr_t>(machine.gregs[REG_RIP]),
           static_cast<std::uintptr_t>(machine.gregs[REG_RSP])};
@@ -104,7 +114,9 @@ Registers registers_of(const void* signal_context) {
 #else  // other systems
 
 bool has_futex() { return false; }
-void sleep_on(std::atomic<std::uint32_t>&, std::uint32_t, std::chrono::milliseconds) { std::abort(); }
+void sleep_on(std::atomic<std::uint32_t>&, std::uint32_t, std::chrono::milliseconds) {
+  std::abort();
+}
 void wake(std::atomic<std::uint32_t>&) { std::abort(); }
 
 int make_shared_memory(std::size_t bytes) {

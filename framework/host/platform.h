@@ -14,9 +14,10 @@ namespace dynamo::host::platform {
 /// True where one process can sleep on a word of memory that it shares with another.
 bool has_futex();
 
-/// Sleeps until somebody wakes `word`, at most `slice`; at once if it is no longer `seen`. May wake for
-/// no reason. Only where has_futex().
-void sleep_on(std::atomic<std::uint32_t>& word, std::uint32_t seen, std::chrono::milliseconds slice);
+/// Sleeps until somebody wakes `word`, at most `slice`; at once if it is no longer `seen`. May wake
+/// for no reason. Only where has_futex().
+void sleep_on(std::atomic<std::uint32_t>& word, std::uint32_t seen,
+              std::chrono::milliseconds slice);
 void wake(std::atomic<std::uint32_t>& word);
 
 /// Anonymous memory that a child can map, too; pages that nobody touches cost nothing. Returns a
@@ -34,6 +35,9 @@ bool pin_to(int cpu);
 
 /// CPU time that another process has used, all its threads together. Nothing if it cannot be told.
 std::optional<std::chrono::nanoseconds> cpu_time(pid_t process);
+
+/// True in a program that AddressSanitizer or ThreadSanitizer is linked into.
+bool has_sanitizer();
 
 /// Where the program's own code was loaded: a code address minus this is an address in its file.
 std::uintptr_t program_base();

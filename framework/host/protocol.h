@@ -1,5 +1,5 @@
-// What crosses between the trusted side and a host: batches of commands one way, what the handlers did
-// the other way. Both sides are built together, so there is one version and no negotiation.
+// What crosses between the trusted side and a host: batches of commands one way, what the handlers
+// did the other way. Both sides are built together, so there is one version and no negotiation.
 //
 // A batch is commands one after the other, each a Command number, its slot, and then:
 //     make         NodeSetup, room, count, count × (space, key, value)

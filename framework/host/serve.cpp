@@ -20,7 +20,8 @@ namespace dynamo::host {
 
 namespace {
 
-/// How often an idle host looks for its parent. Where the system ends us with it, this is the second net.
+/// How often an idle host looks for its parent. Where the system ends us with it, this is the
+/// second net.
 constexpr std::chrono::milliseconds kLookForParent(200);
 
 struct Options {
@@ -70,11 +71,10 @@ std::string parse(const std::vector<std::string>& args, Options& options) {
 
 /// A leak or an endless list must not take the machine down with it.
 void limit_memory() {
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+  if (platform::has_sanitizer()) return;  // its shadow memory alone is larger
   constexpr rlim_t most = rlim_t{2} << 30;
   const rlimit limit{most, most};
   setrlimit(RLIMIT_DATA, &limit);
-#endif
 }
 
 // For the crash handler alone: it has no other way to its process's mailbox.

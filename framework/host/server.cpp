@@ -82,7 +82,8 @@ class Recorder final : public Effects, public MemoryStore::Watcher {
     }
     if (payload > kMaxPayloadBytes) {
       throw std::length_error("a " + std::string(what) + " of " + std::to_string(payload) +
-                              " bytes; at most " + std::to_string(kMaxPayloadBytes) + " are allowed");
+                              " bytes; at most " + std::to_string(kMaxPayloadBytes) +
+                              " are allowed");
     }
     if (++items_ > kMaxHandlerItems) {
       throw std::length_error("one handler made more than " + std::to_string(kMaxHandlerItems) +
@@ -97,8 +98,8 @@ class Recorder final : public Effects, public MemoryStore::Watcher {
 
   std::string& bytes_;
   codec::Writer out_;
-  std::size_t began_at_ = 0;   ///< Where in the answer the handler that runs now began.
-  std::size_t items_ = 0;      ///< That it has made so far.
+  std::size_t began_at_ = 0;  ///< Where in the answer the handler that runs now began.
+  std::size_t items_ = 0;     ///< That it has made so far.
   bool in_handler_ = false;
 };
 

@@ -1,5 +1,6 @@
-// Where an exception was thrown is known only at that moment: by the time that nobody has caught it, the
-// stack may be unwound. So the host stands before the runtime's own throw and takes the frames.
+// Where an exception was thrown is known only at that moment: by the time that nobody has caught
+// it, the stack may be unwound. So the host stands before the runtime's own throw and takes the
+// frames.
 #include <cstddef>
 #include <typeinfo>
 

@@ -15,7 +15,8 @@ void check_length(std::string_view what, std::size_t length, std::size_t least, 
 }
 
 void check_no_scan(int scans) {
-  if (scans > 0) throw std::logic_error("storage: a write during a scan; collect first, then write");
+  if (scans > 0)
+    throw std::logic_error("storage: a write during a scan; collect first, then write");
 }
 
 /// Keeps the count of scans right, also when a visitor throws.
@@ -64,8 +65,8 @@ void MemoryStore::put(std::string_view space, std::string_view key, std::string_
     in->second.emplace(key, value);
     grown_ += static_cast<std::int64_t>(key.size() + value.size());
   } else {
-    grown_ += static_cast<std::int64_t>(value.size()) -
-              static_cast<std::int64_t>(found->second.size());
+    grown_ +=
+        static_cast<std::int64_t>(value.size()) - static_cast<std::int64_t>(found->second.size());
     found->second = value;
   }
   if (watcher_ != nullptr) watcher_->wrote(space, key, value);

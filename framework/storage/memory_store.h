@@ -18,8 +18,8 @@ inline constexpr std::size_t kMaxStorageSpaceBytes = 60;
 /// Throws std::length_error unless a write under these names keeps to the limits.
 void check_storage_names(std::string_view space, std::string_view key);
 
-/// An ordered map with a budget. It knows nothing of transactions: whoever drives the node learns of
-/// each write from the watcher, and decides what a crash leaves of them.
+/// An ordered map with a budget. It knows nothing of transactions: whoever drives the node learns
+/// of each write from the watcher, and decides what a crash leaves of them.
 class MemoryStore final : public Storage {
  public:
   /// Hears of each write, in order. The views die when it returns.
@@ -54,10 +54,10 @@ class MemoryStore final : public Storage {
   using Space = std::map<std::string, std::string, std::less<>>;
 
   std::map<std::string, Space, std::less<>> spaces_;
-  std::uint64_t room_;             ///< What it may grow by, counted from the last set_room().
-  std::int64_t grown_ = 0;         ///< Bytes of keys and values since then; negative after erasing.
+  std::uint64_t room_;      ///< What it may grow by, counted from the last set_room().
+  std::int64_t grown_ = 0;  ///< Bytes of keys and values since then; negative after erasing.
   Watcher* watcher_;
-  mutable int scans_ = 0;          ///< Scans under way: writes are forbidden meanwhile.
+  mutable int scans_ = 0;  ///< Scans under way: writes are forbidden meanwhile.
 };
 
 }  // namespace dynamo

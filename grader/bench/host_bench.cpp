@@ -1,5 +1,5 @@
-// How many handlers a second go through a host, and a trivial module behind it: one a crossing, as a
-// single world needs it, and many a crossing, as worlds side by side or replays do.
+// How many handlers a second go through a host, and a trivial module behind it: one a crossing, as
+// a single world needs it, and many a crossing, as worlds side by side or replays do.
 #include <benchmark/benchmark.h>
 
 #include <cstdlib>

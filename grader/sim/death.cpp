@@ -21,7 +21,8 @@ using host::CrashReport;
 template <std::size_t N>
 std::string text_of(const char (&text)[N]) {
   std::string copy(text, strnlen(text, N));
-  std::replace_if(copy.begin(), copy.end(), [](unsigned char c) { return c < ' ' || c == 127; }, ' ');
+  std::replace_if(
+      copy.begin(), copy.end(), [](unsigned char c) { return c < ' ' || c == 127; }, ' ');
   return copy;
 }
 
@@ -35,7 +36,8 @@ std::vector<std::string> lines_of(const std::string& text) {
   std::vector<std::string> lines;
   std::istringstream in(text);
   for (std::string line; std::getline(in, line);) {
-    std::replace_if(line.begin(), line.end(), [](unsigned char c) { return c < ' ' && c != '\t'; }, ' ');
+    std::replace_if(
+        line.begin(), line.end(), [](unsigned char c) { return c < ' ' && c != '\t'; }, ' ');
     if (line.size() > 200) line = line.substr(0, 200) + " …";
     lines.push_back(std::move(line));
   }
@@ -62,7 +64,8 @@ std::string sanitizer_headline(const std::string& line) {
   return line;
 }
 
-/// The place that a sanitizer names: "… in f /path/membership.cpp:57:3" or "/path/x.cpp:57:3: runtime …".
+/// The place that a sanitizer names: "… in f /path/membership.cpp:57:3" or "/path/x.cpp:57:3:
+/// runtime …".
 std::optional<Place> sanitizer_place(const std::vector<std::string>& lines, std::size_t from) {
   for (std::size_t i = from; i < lines.size(); ++i) {
     std::istringstream words(lines[i]);
@@ -82,28 +85,37 @@ std::string signal_text(const CrashReport& crash, int number) {
                 static_cast<unsigned long long>(crash.fault_address));
   switch (number) {
     case SIGSEGV:
-      if (crash.stack_overflow != 0) return "stack overflow (segmentation fault): endless recursion?";
+      if (crash.stack_overflow != 0)
+        return "stack overflow (segmentation fault): endless recursion?";
       if (crash.kind == CrashReport::none) return "segmentation fault";
       return std::string("segmentation fault at address ") + address +
              (crash.fault_address < 4096 ? ": a null pointer was used" : "");
-    case SIGBUS: return std::string("bus error at address ") + address;
-    case SIGFPE: return "arithmetic exception: for whole numbers, a division by zero";
-    case SIGILL: return "illegal instruction: often a function that ends without return";
-    case SIGABRT: return "abort() was called: a failed assertion, or a corrupted heap";
-    case SIGKILL: return "killed (signal 9): by itself, or by a system that ran out of memory";
-    default: break;
+    case SIGBUS:
+      return std::string("bus error at address ") + address;
+    case SIGFPE:
+      return "arithmetic exception: for whole numbers, a division by zero";
+    case SIGILL:
+      return "illegal instruction: often a function that ends without return";
+    case SIGABRT:
+      return "abort() was called: a failed assertion, or a corrupted heap";
+    case SIGKILL:
+      return "killed (signal 9): by itself, or by a system that ran out of memory";
+    default:
+      break;
   }
   const char* name = strsignal(number);
   return "ended by signal " + std::to_string(number) + (name ? std::string(" (") + name + ")" : "");
 }
 
-std::string headline(const Death& death, const std::vector<std::string>& lines, std::size_t sanitizer) {
+std::string headline(const Death& death, const std::vector<std::string>& lines,
+                     std::size_t sanitizer) {
   const CrashReport& crash = death.crash;
   switch (death.cause) {
     case Death::Cause::endless_loop:
       return "endless loop: used more than " + seconds(death.limit) + " of CPU";
     case Death::Cause::asleep:
-      return "no answer within " + seconds(death.limit) + ", though it used little CPU: it sleeps or waits";
+      return "no answer within " + seconds(death.limit) +
+             ", though it used little CPU: it sleeps or waits";
     case Death::Cause::broke_protocol:
       return "its process answered what no node can answer: " + death.detail;
     case Death::Cause::ended:
@@ -113,13 +125,15 @@ std::string headline(const Death& death, const std::vector<std::string>& lines, 
     return tell_exception(text_of(crash.type), text_of(crash.text));
   }
   if (sanitizer < lines.size()) return "sanitizer: " + sanitizer_headline(lines[sanitizer]);
+  if (crash.kind == CrashReport::by_signal) return signal_text(crash, crash.signal);
   if (WIFSIGNALED(death.status)) return signal_text(crash, WTERMSIG(death.status));
   const std::string code = std::to_string(WEXITSTATUS(death.status));
   return "ended its own process with exit(" + code + "); a module must never do that";
 }
 
 /// File and line, as far as they can be found out.
-std::string where(const Death& death, const std::vector<std::string>& lines, std::size_t sanitizer) {
+std::string where(const Death& death, const std::vector<std::string>& lines,
+                  std::size_t sanitizer) {
   if (sanitizer < lines.size()) {
     if (const std::optional<Place> place = sanitizer_place(lines, sanitizer)) {
       return file_and_line(*place);
@@ -169,9 +183,9 @@ std::string tell(const Death& death) {
   }
   constexpr std::size_t most = 10;
   // A sanitizer says what matters first, a program last.
-  const std::size_t first = sanitizer < lines.size()  ? sanitizer
-                            : lines.size() > most ? lines.size() - most
-                                                  : 0;
+  const std::size_t first = sanitizer < lines.size() ? sanitizer
+                            : lines.size() > most    ? lines.size() - most
+                                                     : 0;
   const std::size_t end = std::min(lines.size(), first + most);
   if (first < end) text += "\n  its last words:";
   for (std::size_t i = first; i < end; ++i) text += "\n    " + lines[i];

@@ -95,13 +95,14 @@ class Host {
 struct ProcessOptions {
   std::string node_binary;      ///< dynamo-node of the solution.
   int cpu = -1;                 ///< Pins host and caller to this core; -1: leaves them alone.
-  Duration cpu_limit = std::chrono::seconds(3);    ///< CPU time of one exchange: past it, an endless loop.
-  Duration wall_limit = std::chrono::seconds(60);  ///< For a host that sleeps.
+  Duration cpu_limit = std::chrono::seconds(3);    ///< CPU time of one handler: past it, an endless loop.
+  Duration wall_limit = std::chrono::seconds(60);  ///< Of one handler: for a host that sleeps.
   bool perturb = false;         ///< Another heap layout, to find what should not depend on it.
   bool portable = false;        ///< Socketpair instead of the futex mailbox, as on macOS.
 };
 
-/// A host in a process of its own. Throws GraderTrouble if it cannot be started.
+/// A host in a process of its own; it starts with the first exchange, and anew with the first one after a
+/// death. Keep it to one thread: a host ends with the thread that started it. Throws GraderTrouble if it cannot be started.
 std::unique_ptr<Host> start_process_host(const ProcessOptions& options);
 
 /// A host within this process, for gdb and for tests of ours: never for points.

@@ -111,8 +111,8 @@ void HostProcess::spawn(const ProcessOptions& options) {
   if (options.cpu >= 0) host::platform::pin_to(options.cpu);
   const pid_t parent = getpid();
   std::vector<std::string> arguments = {options.node_binary, "--host",
-                                        "--mailbox", std::to_string(kMailboxFd),
-                                        "--parent", std::to_string(parent)};
+                                        "--mailbox",         std::to_string(kMailboxFd),
+                                        "--parent",          std::to_string(parent)};
   if (bell_there_.get() >= 0) {
     arguments.insert(arguments.end(), {"--bell", std::to_string(kBellFd)});
   }
@@ -129,7 +129,8 @@ void HostProcess::spawn(const ProcessOptions& options) {
 /// Between fork and exec: only calls that are safe in a signal handler.
 void HostProcess::become_host(const ProcessOptions& options, pid_t parent, char* const* argv,
                               char* const* environment) {
-  setpgid(0, 0);  // its own group: the terminal's Ctrl-C is ours alone, and kill reaches its children
+  setpgid(0,
+          0);  // its own group: the terminal's Ctrl-C is ours alone, and kill reaches its children
   host::platform::die_with_parent();
   if (getppid() != parent) _exit(0);
   const rlimit words{kMostWords, kMostWords};

@@ -44,7 +44,8 @@ class HostProcess {
     ~Descriptor();
     Descriptor(const Descriptor&) = delete;
     Descriptor& operator=(const Descriptor&) = delete;
-    /// Takes `fd` and moves it out of the way of those that the child is given. Throws GraderTrouble.
+    /// Takes `fd` and moves it out of the way of those that the child is given. Throws
+    /// GraderTrouble.
     void take(int fd, const char* what);
     void close();
     int get() const { return fd_; }

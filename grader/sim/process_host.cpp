@@ -17,9 +17,10 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-/// How long a sleep on the mailbox lasts before we look whether the host still lives: a futex does not
-/// wake when its peer dies. The first one is long: a short one makes the kernel set the clock's next
-/// interrupt at each crossing, which took a third of the time (a host that reports its own death rings).
+/// How long a sleep on the mailbox lasts before we look whether the host still lives: a futex does
+/// not wake when its peer dies. The first one is long: a short one makes the kernel set the clock's
+/// next interrupt at each crossing, which took a third of the time (a host that reports its own
+/// death rings).
 constexpr std::chrono::milliseconds kFirstSlice(20);
 constexpr std::chrono::milliseconds kSlice(1);
 /// What a host may take to report where it loops, after we have asked.
@@ -27,10 +28,17 @@ constexpr std::chrono::milliseconds kReportTime(2000);
 /// How many crossings pass between two looks at how much was printed.
 constexpr std::uint32_t kTrimEvery = 1024;
 
-/// How much one crossing has used. Begins with the first slice, so that a quick one costs nothing.
+/// The longest time for one crossing, however many handlers it has.
+constexpr std::chrono::minutes kLongestCrossing(15);
+
+/// How much one handler of a crossing has used. Begins with the first slice, so that a quick
+/// crossing costs nothing, and anew whenever the host says that it has got further: it can say so
+/// only as many times as there are commands, and no longer than kLongestCrossing.
 struct Spent {
-  std::optional<Clock::time_point> since;
+  std::optional<Clock::time_point> began;
+  Clock::time_point since;
   std::optional<std::chrono::nanoseconds> cpu_before;
+  std::uint32_t at_work = 0;
 };
 
 class ProcessHost final : public QueueingHost {
@@ -73,7 +81,7 @@ class ProcessHost final : public QueueingHost {
     while (true) {
       const std::uint32_t answered = board.answered.load(std::memory_order_acquire);
       if (answered == crossings_) return;
-      process_->bell().wait(board.answered, answered, spent.since ? kSlice : kFirstSlice);
+      process_->bell().wait(board.answered, answered, spent.began ? kSlice : kFirstSlice);
       if (board.answered.load(std::memory_order_acquire) != crossings_) check_life(batch, spent);
     }
   }
@@ -82,15 +90,20 @@ class ProcessHost final : public QueueingHost {
     if (process_->ended()) die(batch, Death::Cause::ended, Duration::zero(), "");
     const std::optional<std::chrono::nanoseconds> cpu = process_->cpu_time();
     const Clock::time_point now = Clock::now();
-    if (!spent.since) {
-      spent = {now, cpu};
-      return;
+    const std::uint32_t at_work = process_->mailbox().board().at_work.load();
+    if (!spent.began || at_work > spent.at_work) {
+      if (!spent.began) spent.began = now;
+      spent.since = now;
+      spent.cpu_before = cpu;
+      spent.at_work = at_work;
     }
-    const Duration waited = std::chrono::duration_cast<Duration>(now - *spent.since);
+    const Duration waited = std::chrono::duration_cast<Duration>(now - spent.since);
     if (cpu && spent.cpu_before && *cpu - *spent.cpu_before > options_.cpu_limit) {
       die(batch, Death::Cause::endless_loop, options_.cpu_limit, "");
     }
-    if (waited > options_.wall_limit) die(batch, Death::Cause::asleep, options_.wall_limit, "");
+    const bool too_long = now - *spent.began > kLongestCrossing;
+    if (waited > options_.wall_limit || too_long)
+      die(batch, Death::Cause::asleep, options_.wall_limit, "");
   }
 
   /// Copies the answer out of the shared memory, where it could change under our eyes.
@@ -140,8 +153,8 @@ class ProcessHost final : public QueueingHost {
   }
 
   const ProcessOptions options_;
-  std::unique_ptr<HostProcess> process_;   ///< Null until it is needed, and after a death.
-  std::uint32_t crossings_ = 0;            ///< Of this process.
+  std::unique_ptr<HostProcess> process_;  ///< Null until it is needed, and after a death.
+  std::uint32_t crossings_ = 0;           ///< Of this process.
   std::string answer_;
 };
 

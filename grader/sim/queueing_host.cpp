@@ -54,8 +54,9 @@ AtWork next_command(codec::Reader& in) {
     case Command::call_ended: {
       take(CallId{});
       const auto outcome = take(Result<std::string>{});
-      at.what = outcome.ok() ? "taking the reply to one of its calls"
-                             : "hearing that one of its calls " + dynamo::name_of(outcome.error().code);
+      at.what = outcome.ok()
+                    ? "taking the reply to one of its calls"
+                    : "hearing that one of its calls " + dynamo::name_of(outcome.error().code);
       break;
     }
     case Command::timer_fired:
@@ -73,7 +74,8 @@ AtWork next_command(codec::Reader& in) {
 }  // namespace
 
 codec::Writer QueueingHost::command(Command command, Slot slot) {
-  // A new node may be made anywhere; all else needs one, and asking without is the grader's own bug.
+  // A new node may be made anywhere; all else needs one, and asking without is the grader's own
+  // bug.
   if (command != Command::make && !nodes_.contains(slot)) {
     throw std::logic_error("there is no node in slot " + std::to_string(slot));
   }

@@ -33,17 +33,17 @@ class AnswerReader {
   void item(codec::Reader& in, host::Item kind, Handled& current);
   void count_item();
 
-  const std::size_t expected_;           ///< Handlers that the batch asked for.
+  const std::size_t expected_;  ///< Handlers that the batch asked for.
   std::vector<Handled> handled_;
-  std::size_t items_ = 0;                ///< Of the handler that is being read.
-  std::size_t all_items_ = 0;            ///< Of all handlers so far.
+  std::size_t items_ = 0;      ///< Of the handler that is being read.
+  std::size_t all_items_ = 0;  ///< Of all handlers so far.
   std::uint64_t allocations_ = 0;
 };
 
 /// One command of a batch, for a message to a person.
 struct AtWork {
   Slot slot = 0;
-  std::string what;   ///< For example "handling a Gossip".
+  std::string what;  ///< For example "handling a Gossip".
 };
 
 class QueueingHost : public Host {
@@ -82,9 +82,9 @@ class QueueingHost : public Host {
   codec::Writer handler(host::Command command, Slot slot, const Moment& moment);
   void queued();
 
-  std::vector<Batch> batches_ = std::vector<Batch>(1);   ///< The last one is being filled.
-  std::map<Slot, NodeId> nodes_;                         ///< Who lives where, once all is done.
-  std::uint64_t allocations_ = 0;                        ///< Of the last exchange.
+  std::vector<Batch> batches_ = std::vector<Batch>(1);  ///< The last one is being filled.
+  std::map<Slot, NodeId> nodes_;                        ///< Who lives where, once all is done.
+  std::uint64_t allocations_ = 0;                       ///< Of the last exchange.
 };
 
 }  // namespace dynamo::sim

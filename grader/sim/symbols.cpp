@@ -114,12 +114,11 @@ std::vector<Place> places_of(const std::string& program,
 bool is_solution_file(const std::string& file) {
   if (file.empty() || file.rfind("/usr/", 0) == 0) return false;
   static constexpr std::array<std::string_view, 9> ours = {
-      "framework/core/", "framework/node/",    "framework/host/", "framework/storage/",
-      "framework/net/",  "grader/sim/",        "/bits/",          "sysdeps/",
+      "framework/core/", "framework/node/", "framework/host/", "framework/storage/",
+      "framework/net/",  "grader/sim/",     "/bits/",          "sysdeps/",
       "include/c++/"};
-  return std::none_of(ours.begin(), ours.end(), [&](std::string_view part) {
-    return file.find(part) != std::string::npos;
-  });
+  return std::none_of(ours.begin(), ours.end(),
+                      [&](std::string_view part) { return file.find(part) != std::string::npos; });
 }
 
 std::optional<Place> first_in_solution(const std::vector<Place>& places) {

@@ -1,4 +1,5 @@
-// What a host leaves behind: nothing. And what it finds: modules that depend on what they must not see.
+// What a host leaves behind: nothing. And what it finds: modules that depend on what they must not
+// see.
 #include <dirent.h>
 #include <signal.h>
 #include <sys/stat.h>

@@ -181,15 +181,20 @@ TEST_P(EveryHost, results_of_methods_come_back) {
 
 std::string kind_name(const testing::TestParamInfo<Kind>& kind) {
   switch (kind.param) {
-    case Kind::linked: return "linked";
-    case Kind::futex: return "futex";
-    case Kind::portable: return "portable";
-    case Kind::perturbed: return "perturbed";
+    case Kind::linked:
+      return "linked";
+    case Kind::futex:
+      return "futex";
+    case Kind::portable:
+      return "portable";
+    case Kind::perturbed:
+      return "perturbed";
   }
   return "";
 }
 INSTANTIATE_TEST_SUITE_P(, EveryHost,
-                         testing::Values(Kind::linked, Kind::futex, Kind::portable, Kind::perturbed),
+                         testing::Values(Kind::linked, Kind::futex, Kind::portable,
+                                         Kind::perturbed),
                          kind_name);
 
 }  // namespace

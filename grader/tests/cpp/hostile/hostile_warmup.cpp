@@ -66,6 +66,8 @@ class HostileWarmup final : public Warmup {
         {"uninitialised heap", &HostileWarmup::uninitialised_heap},
         {"uninitialised stack", &HostileWarmup::uninitialised_stack},
         {"allocate", &HostileWarmup::allocate},
+        {"use after free", &HostileWarmup::use_after_free},
+        {"signed overflow", &HostileWarmup::signed_overflow},
         {"write in scan", &HostileWarmup::write_in_scan},
     };
     const auto deed = deeds.find(what);
@@ -87,11 +89,14 @@ class HostileWarmup final : public Warmup {
   std::uint64_t answered() const override { return 0; }
 
  private:
-  void crash() { *nowhere_ = counted_ == 0 ? 1 : 2; }  // LINE crash
+  void crash() { *nowhere_ = counted_ == 0 ? 1 : 2; }                       // LINE crash
   void throw_out_of_range() { throw std::out_of_range("beyond the end"); }  // LINE throw
   void throw_number() { throw 42; }
   void todo() { throw std::logic_error("TODO(lab0 A): ping"); }  // LINE todo
-  void library_throws() { env_.note(std::to_string(std::vector<int>(3).at(env_.random(1) + 7))); }  // LINE library
+  void library_throws() {
+    const std::vector<int> three(3);
+    env_.note(std::to_string(three.at(7 + env_.random(1))));  // LINE library
+  }
   void loop() {
     while (true) asm volatile("");  // LINE loop
   }
@@ -100,7 +105,7 @@ class HostileWarmup final : public Warmup {
     std::puts("leaving now");
     _exit(0);
   }
-  void abort_now() { std::abort(); }  // LINE abort
+  void abort_now() { std::abort(); }                         // LINE abort
   void divide() { env_.note(std::to_string(100 / zero_)); }  // LINE divide
   void overflow() { env_.note(std::to_string(recurse(0))); }
   void kill_myself() { raise(SIGKILL); }
@@ -128,13 +133,14 @@ class HostileWarmup final : public Warmup {
   }
   void chatter() {
     for (int i = 0; i < 200'000; ++i) {
-      std::fprintf(stderr, "chatter line %d, which is long enough to fill a pipe or a disk one day\n", i);
+      std::fprintf(stderr,
+                   "chatter line %d, which is long enough to fill a pipe or a disk one day\n", i);
     }
     crash();
   }
   void huge_note() { env_.note(std::string(100'000, 'n')); }
   void huge_write() { env_.storage().put("s", "k", std::string(9 << 20, 'v')); }  // LINE huge
-  void long_key() { env_.storage().put("s", std::string(401, 'k'), "v"); }  // LINE key
+  void long_key() { env_.storage().put("s", std::string(401, 'k'), "v"); }        // LINE key
   void endless_notes() {
     while (true) env_.note("again");
   }
@@ -150,7 +156,10 @@ class HostileWarmup final : public Warmup {
     std::vector<std::unique_ptr<std::uint64_t>> all;
     for (int i = 0; i < 16; ++i) all.push_back(std::make_unique<std::uint64_t>());
     for (int i = 0; i + 1 < 16; ++i) {
-      order += std::less<>()(all[static_cast<std::size_t>(i)].get(), all[static_cast<std::size_t>(i + 1)].get()) ? '<' : '>';
+      order += std::less<>()(all[static_cast<std::size_t>(i)].get(),
+                             all[static_cast<std::size_t>(i + 1)].get())
+                   ? '<'
+                   : '>';
     }
     env_.note(order);
   }
@@ -160,12 +169,26 @@ class HostileWarmup final : public Warmup {
   }
   void uninitialised_stack() {
     unsigned char bytes[4096];
-    asm volatile("" : : "r"(bytes) : "memory");  // hides from the compiler that nobody wrote to them
+    asm volatile(""
+                 :
+                 : "r"(bytes)
+                 : "memory");  // hides from the compiler that nobody wrote to them
     env_.note(std::to_string(static_cast<volatile unsigned char*>(bytes)[2000]));
   }
   void allocate() {
     for (int i = 0; i < 1000; ++i) leaked_.emplace_back(100, 'a');
     leaked_.clear();
+  }
+  void use_after_free() {
+    int* gone = new int(7);
+    delete gone;
+    asm volatile("" : "+r"(gone));     // hides the mistake from the compiler
+    env_.note(std::to_string(*gone));  // LINE freed
+  }
+  void signed_overflow() {
+    int large = 2147483647 - zero_;
+    large = large + 1;  // LINE signed
+    env_.note(std::to_string(large));
   }
   void write_in_scan() {
     env_.storage().put("s", "k", "v");

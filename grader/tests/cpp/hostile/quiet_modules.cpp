@@ -1,4 +1,5 @@
-// Membership and ring for tests of the host, which looks at warm-up modules: they do next to nothing.
+// Membership and ring for tests of the host, which looks at warm-up modules: they do next to
+// nothing.
 #include "membership.h"
 #include "ring.h"
 
@@ -26,14 +27,17 @@ class QuietMembership final : public Membership {
 
 class QuietRing final : public Ring {
  public:
-  std::vector<NodeId> successors(const std::vector<NodeId>& hosts, KeyHash, std::size_t) const override {
+  std::vector<NodeId> successors(const std::vector<NodeId>& hosts, KeyHash,
+                                 std::size_t) const override {
     return hosts;
   }
   void rebuild(const History&) override {}
   const std::vector<NodeId>& owners() const override { return owners_; }
   VnodeId vnode_of(KeyHash) const override { return 0; }
   std::vector<NodeId> preference_list(VnodeId) const override { return {}; }
-  std::vector<Placement> active_list(VnodeId, const std::vector<NodeId>&) const override { return {}; }
+  std::vector<Placement> active_list(VnodeId, const std::vector<NodeId>&) const override {
+    return {};
+  }
 
  private:
   std::vector<NodeId> owners_;
