@@ -47,7 +47,9 @@ def _locked(folder: Path) -> Iterator[None]:
                 break
             except OSError:
                 if time.monotonic() > until:
-                    raise GraderTrouble(f"{shown(folder)}: another build holds it for half an hour") from None
+                    raise GraderTrouble(
+                        f"{shown(folder)}: another build holds it for half an hour"
+                    ) from None
                 if not told:
                     ui.say(f"Another build is at work in {shown(folder)}; waiting …")
                     told = True
@@ -55,7 +57,9 @@ def _locked(folder: Path) -> Iterator[None]:
         yield
 
 
-def _ninja(folder: Path, targets: Sequence[str], title: str, deadline_s: float, jobs: int) -> processes.Completed:
+def _ninja(
+    folder: Path, targets: Sequence[str], title: str, deadline_s: float, jobs: int
+) -> processes.Completed:
     with ui.bar(title) as progress:
 
         def on_line(line: str) -> None:
@@ -122,7 +126,10 @@ class Framework:
         cache.unlink(missing_ok=True)
         shutil.rmtree(self.folder / "CMakeFiles", ignore_errors=True)
         done = processes.run(
-            ["cmake", "--preset", self.preset], cwd=ROOT, deadline_s=CONFIGURE_DEADLINE_S, env=_environment()
+            ["cmake", "--preset", self.preset],
+            cwd=ROOT,
+            deadline_s=CONFIGURE_DEADLINE_S,
+            env=_environment(),
         )
         if done.code != 0:
             raise GraderTrouble(f"cmake --preset {self.preset} failed:\n{_tail(done.out)}")
@@ -149,14 +156,22 @@ def solution_folder(preset: str, modules: Modules, label: str) -> Path:
 
 
 def build_node(
-    framework: Framework, modules: Modules, label: str, target: str = "dynamo-node", jobs: int | None = None
+    framework: Framework,
+    modules: Modules,
+    label: str,
+    target: str = "dynamo-node",
+    jobs: int | None = None,
+    debug_lab: int | None = None,
 ) -> NodeBuild:
-    """Compiles the modules that are files, and links them with the rest. Contract C1."""
+    """Compiles the modules that are files, and links them with the rest. With ``debug_lab`` there is
+    the target linked-checks, that lab's checks with the solution inside."""
     folder = solution_folder(framework.preset, modules, label)
     with _locked(folder):
         if not (folder / "build.ninja").exists():
-            _configure_solution(framework, modules, folder)
-        built = _ninja(folder, [target], f"Compiling {label}", SOLUTION_DEADLINE_S, jobs or framework.jobs)
+            _configure_solution(framework, modules, folder, debug_lab)
+        built = _ninja(
+            folder, [target], f"Compiling {label}", SOLUTION_DEADLINE_S, jobs or framework.jobs
+        )
     os.utime(folder)
     objects = {}
     for line in (folder / "objects.txt").read_text(encoding="utf-8").splitlines():
@@ -165,13 +180,16 @@ def build_node(
     return NodeBuild(folder / target, folder, objects, _build_error(built, modules))
 
 
-def _configure_solution(framework: Framework, modules: Modules, folder: Path) -> None:
+def _configure_solution(
+    framework: Framework, modules: Modules, folder: Path, debug_lab: int | None
+) -> None:
     listed = ";".join(f"{name}={path or 'reference'}" for name, path in sorted(modules.items()))
     done = processes.run(
         [
             *("cmake", "-S", SOLUTION_PROJECT, "-B", folder, "-G", "Ninja"),
             f"-DDYNAMO_BUILD={framework.folder}",
             f"-DDYNAMO_MODULES={listed}",
+            *([f"-DDYNAMO_DEBUG_LAB={debug_lab}"] if debug_lab is not None else []),
         ],
         deadline_s=CONFIGURE_DEADLINE_S,
         env=_environment(),

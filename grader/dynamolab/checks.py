@@ -43,7 +43,7 @@ class Run:
     node: Path
     folder: Path  # For logs, artifacts and replays.
     seed: int = 1
-    seeds: int = 1
+    seeds: int | None = None  # None: as many as each check asks for.
     jobs: int = 1
     cpus: tuple[int, ...] = ()  # Cores to pin to, one a shard; empty: all that we may use.
     on_check: Callable[[str, Verdict | None], None] = field(default=lambda _id, _verdict: None)
@@ -84,7 +84,9 @@ class _Verdicts:
         elif isinstance(identifier := line.get("id"), str):
             verdict = _verdict(line)
             known = self.verdicts.get(identifier)
-            if known is None or self._ORDER.index(verdict.outcome) > self._ORDER.index(known.outcome):
+            if known is None or self._ORDER.index(verdict.outcome) > self._ORDER.index(
+                known.outcome
+            ):
                 self.verdicts[identifier] = verdict
             self._run.on_check(identifier, verdict)
 
@@ -93,7 +95,10 @@ def _verdict(line: dict[str, object]) -> Verdict:
     try:
         outcome = Outcome(line.get("outcome"))
     except ValueError:
-        return Verdict(Outcome.INCONCLUSIVE, message=f"the check program wrote the outcome {line.get('outcome')!r}")
+        return Verdict(
+            Outcome.INCONCLUSIVE,
+            message=f"the check program wrote the outcome {line.get('outcome')!r}",
+        )
     seconds = line.get("seconds")
     replay = line.get("replay")
     return Verdict(
@@ -120,7 +125,11 @@ def run_program(program: Path, checks: Sequence[Check], run: Run) -> dict[str, V
         waiting = [check for check in left if check not in died]
     for check in waiting:
         collected.verdicts.setdefault(
-            check, Verdict(Outcome.INCONCLUSIVE, message=f"{program.name} ended without a word about this check")
+            check,
+            Verdict(
+                Outcome.INCONCLUSIVE,
+                message=f"{program.name} ended without a word about this check",
+            ),
         )
     _remember_seconds(collected.verdicts)
     return collected.verdicts
@@ -138,15 +147,21 @@ def _run_shards(
         for number, shard in enumerate(shards):
             base = run.folder / f"{program.name}-{attempt}-{number}"
             command: list[str | Path] = [program, "--node", run.node, "--seed", str(run.seed)]
-            command += ["--seeds", str(run.seeds), "--results", base.with_suffix(".jsonl")]
+            if run.seeds is not None:
+                command += ["--seeds", str(run.seeds)]
+            command += ["--results", base.with_suffix(".jsonl")]
             command += ["--artifacts", run.folder]
             command += ["--cpu", str(cpus[number % len(cpus)])]
             for identifier in shard:
                 command += ["--only", identifier]
             log = stack.enter_context(base.with_suffix(".log").open("wb"))
             child = stack.enter_context(processes.start(command, cwd=ROOT, stdout=log, stderr=log))
-            running.append((shard, child, _Lines(base.with_suffix(".jsonl")), base.with_suffix(".log")))
-        limit = SECONDS_A_START + SECONDS_A_CHECK * max(map(len, shards)) * run.seeds
+            running.append(
+                (shard, child, _Lines(base.with_suffix(".jsonl")), base.with_suffix(".log"))
+            )
+        limit = SECONDS_A_START + SECONDS_A_CHECK * max(map(len, shards)) * max(
+            1, (run.seeds or 0) // 40
+        )
         expired = _follow([(child, lines) for _, child, lines, _ in running], collected, limit)
         for shard, child, _, log_path in running:
             code = child.end()
@@ -195,8 +210,23 @@ def run_pytest(file: Path, checks: Sequence[Check], faultnet: Path, run: Run) ->
     collected = _Verdicts(run)
     results = run.folder / f"{file.parent.name}-cluster.jsonl"
     log_path = results.with_suffix(".log")
-    command: list[str | Path] = [sys.executable, "-m", "pytest", file, "-q", "-p", "dynamolab.cluster.plugin"]
-    command += ["-p", "dynamolab.pytest_select", "-p", "no:cacheprovider", "-c", PACKAGE / "pytest.ini"]
+    command: list[str | Path] = [
+        sys.executable,
+        "-m",
+        "pytest",
+        file,
+        "-q",
+        "-p",
+        "dynamolab.cluster.plugin",
+    ]
+    command += [
+        "-p",
+        "dynamolab.pytest_select",
+        "-p",
+        "no:cacheprovider",
+        "-c",
+        PACKAGE / "pytest.ini",
+    ]
     command += ["--rootdir", ROOT, "-n", str(min(CLUSTER_WORKERS, len(checks)))]
     command += ["--node", run.node, "--faultnet", faultnet, "--check-results", results]
     command += ["--artifacts", run.folder, "--check-seed", str(run.seed)]

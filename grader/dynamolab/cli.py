@@ -29,20 +29,77 @@ class Command:
 
 
 COMMANDS = (
-    Command("grade", "dynamolab.commands.grade", "grade a solution and print points", "./lab grade 1 --solution mine"),
-    Command("list", "dynamolab.commands.list", "the checks, what each teaches, its points", "./lab list 1"),
+    Command(
+        "grade",
+        "dynamolab.commands.grade",
+        "grade a solution and print points",
+        "./lab grade 1 --solution mine",
+    ),
+    Command(
+        "list",
+        "dynamolab.commands.list",
+        "the checks, what each teaches, its points",
+        "./lab list 1",
+    ),
     Command("watch", "dynamolab.commands.watch", "grade a lab again at each save", "./lab watch 1"),
-    Command("replay", "dynamolab.commands.replay", "run a saved failure again, exactly", "./lab replay FILE.json"),
-    Command("debug", "dynamolab.commands.debug", "step through a check under gdb", "./lab debug ring.arcs_tile_the_circle"),
-    Command("console", "dynamolab.cluster.cli", "the operator's console on a running cluster", "./lab console"),
-    Command("cluster", "dynamolab.cluster.cli", "start and stop a cluster of real nodes", "./lab cluster up -n 5"),
-    Command("experiment", "dynamolab.commands.experiment", "measure and plot", "./lab experiment ring"),
-    Command("mutants", "dynamolab.commands.mutants", "grade the known-wrong solutions", "./lab mutants 1 --all"),
-    Command("bench", "dynamolab.commands.bench", "measure, beside the goals", "./lab bench --results bench.json"),
-    Command("soak", "dynamolab.commands.soak", "grade the reference many times", "./lab soak -n 20 --load"),
-    Command("skeleton", "dynamolab.commands.skeleton", "make skeleton/ from reference/", "./lab skeleton --check"),
+    Command(
+        "replay",
+        "dynamolab.commands.replay",
+        "run a saved failure again, exactly",
+        "./lab replay FILE.json",
+    ),
+    Command(
+        "debug",
+        "dynamolab.commands.debug",
+        "step through a check under gdb",
+        "./lab debug ring.arcs_tile_the_circle",
+    ),
+    Command(
+        "console",
+        "dynamolab.cluster.cli",
+        "the operator's console on a running cluster",
+        "./lab console",
+    ),
+    Command(
+        "cluster",
+        "dynamolab.cluster.cli",
+        "start and stop a cluster of real nodes",
+        "./lab cluster up -n 5",
+    ),
+    Command(
+        "experiment", "dynamolab.commands.experiment", "measure and plot", "./lab experiment ring"
+    ),
+    Command(
+        "mutants",
+        "dynamolab.commands.mutants",
+        "grade the known-wrong solutions",
+        "./lab mutants 1 --all",
+    ),
+    Command(
+        "bench",
+        "dynamolab.commands.bench",
+        "measure, beside the goals",
+        "./lab bench --results bench.json",
+    ),
+    Command(
+        "soak",
+        "dynamolab.commands.soak",
+        "grade the reference many times",
+        "./lab soak -n 20 --load",
+    ),
+    Command(
+        "skeleton",
+        "dynamolab.commands.skeleton",
+        "make skeleton/ from reference/",
+        "./lab skeleton --check",
+    ),
     Command("test", "dynamolab.commands.test", "the project's own tests", "./lab test"),
-    Command("setup", "dynamolab.commands.setup", "install what is missing, build everything", "./lab setup"),
+    Command(
+        "setup",
+        "dynamolab.commands.setup",
+        "install what is missing, build everything",
+        "./lab setup",
+    ),
 )
 
 
@@ -73,7 +130,9 @@ def _find(name: str) -> Command:
             return command
     from dynamolab.suggest import did_you_mean
 
-    raise LabError(f"there is no command '{name}'; {did_you_mean(name, [c.name for c in COMMANDS])}")
+    raise LabError(
+        f"there is no command '{name}'; {did_you_mean(name, [c.name for c in COMMANDS])}"
+    )
 
 
 def _dispatch(words: Sequence[str]) -> int:
@@ -113,7 +172,10 @@ def main(words: Sequence[str]) -> int:
         sys.stderr.close()
         return 128 + signal.SIGPIPE
     except OSError as error:
-        print(f"lab: {error.filename or ''}: {error.strerror or error}".replace(": :", ":"), file=sys.stderr)
+        print(
+            f"lab: {error.filename or ''}: {error.strerror or error}".replace(": :", ":"),
+            file=sys.stderr,
+        )
         return EXIT_TROUBLE
     finally:
         # A second Ctrl-C must not stop the sweep half way.

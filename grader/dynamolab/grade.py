@@ -13,10 +13,11 @@ from pathlib import Path
 from dynamolab import build, checks, rules, ui
 from dynamolab.labs import Check, Lab
 from dynamolab.paths import RESULTS
-from dynamolab.results import CheckResult, LabResult, Outcome, Results
-from dynamolab.solutions import Solution
+from dynamolab.results import CheckResult, LabResult, Outcome, Results, write_json
+from dynamolab.solutions import Modules, Solution
 
 KEPT_RUNS = 20
+RESULTS_FILE = "results.json"
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,7 @@ class Request:
     only: frozenset[str] = frozenset()  # Check ids; empty: all.
     kinds: frozenset[str] = frozenset({"unit", "sim", "cluster"})
     seed: int = 1
-    seeds: int = 1
+    seeds: int | None = None  # None: as many as each check asks for.
     sanitize: bool = False
     jobs: int = 1
     command: str = ""
@@ -79,7 +80,11 @@ def grade(request: Request) -> Results:
     """Runs all that is asked for. GraderTrouble if the framework does not build."""
     began = time.monotonic()
     framework = build.Framework("release", request.jobs)
-    programs = [f"lab{lab.number}-checks" for lab in request.labs if _of_kind(request.chosen(lab), "unit", "sim")]
+    programs = [
+        f"lab{lab.number}-checks"
+        for lab in request.labs
+        if _of_kind(request.chosen(lab), "unit", "sim")
+    ]
     cluster = any(_of_kind(request.chosen(lab), "cluster") for lab in request.labs)
     framework.build(["libraries", *programs, *(["faultnet"] if cluster else [])])
     for_nodes = framework
@@ -93,6 +98,9 @@ def grade(request: Request) -> Results:
         results.labs.append(_grade_lab(request, lab, framework, for_nodes, folder))
     build.prune_solutions(for_nodes.preset)
     results.seconds = time.monotonic() - began
+    write_json(
+        results.document(), folder / RESULTS_FILE
+    )  # ./lab replay looks here for the solution.
     return results
 
 
@@ -104,7 +112,9 @@ def _grade_lab(
     request: Request, lab: Lab, framework: build.Framework, for_nodes: build.Framework, folder: Path
 ) -> LabResult:
     chosen = request.chosen(lab)
-    result = LabResult(lab.number, lab.name, lab.title, parts={p: title for p, (title, _) in lab.parts.items()})
+    result = LabResult(
+        lab.number, lab.name, lab.title, parts={p: title for p, (title, _) in lab.parts.items()}
+    )
     modules = request.solution.modules(lab)
     label = f"lab{lab.number}-{request.solution.folder.name}"
     built = build.build_node(for_nodes, modules, label)
@@ -117,7 +127,7 @@ def _grade_lab(
     return result
 
 
-def _violations(built: build.NodeBuild, modules: build.Modules, sanitized: bool) -> str | None:
+def _violations(built: build.NodeBuild, modules: Modules, sanitized: bool) -> str | None:
     sources = [(path, built.objects[name]) for name, path in modules.items() if path is not None]
     found = [violation for source, _ in sources for violation in rules.check_source(source)]
     if not sanitized:  # A sanitizer puts symbols of its own into the objects.
@@ -126,19 +136,33 @@ def _violations(built: build.NodeBuild, modules: build.Modules, sanitized: bool)
 
 
 def _run(
-    request: Request, lab: Lab, chosen: Sequence[Check], framework: build.Framework, built: build.NodeBuild, folder: Path
+    request: Request,
+    lab: Lab,
+    chosen: Sequence[Check],
+    framework: build.Framework,
+    built: build.NodeBuild,
+    folder: Path,
 ) -> dict[str, checks.Verdict]:
     verdicts: dict[str, checks.Verdict] = {}
     bar: contextlib.AbstractContextManager[ui.Bar]
     bar = contextlib.nullcontext(ui.Bar()) if request.quiet else ui.bar(f"Lab {lab.number}")
     with bar as progress:
         tally = _Tally(len(chosen), progress)
-        run = checks.Run(built.node, folder, request.seed, request.seeds, request.jobs, tally.on_check)
+        run = checks.Run(
+            built.node,
+            folder,
+            seed=request.seed,
+            seeds=request.seeds,
+            jobs=request.jobs,
+            on_check=tally.on_check,
+        )
         if program_checks := _of_kind(chosen, "unit", "sim"):
             verdicts |= checks.run_program(framework.checks_binary(lab.number), program_checks, run)
         # Real processes take their time; those whose dependency has failed already need not run.
         if waiting := [c for c in _of_kind(chosen, "cluster") if not _failed_need(c, verdicts)]:
-            verdicts |= checks.run_pytest(lab.folder / "test_cluster.py", waiting, framework.faultnet, run)
+            verdicts |= checks.run_pytest(
+                lab.folder / "test_cluster.py", waiting, framework.faultnet, run
+            )
     return verdicts
 
 
@@ -153,9 +177,13 @@ def _failed_need(check: Check, verdicts: dict[str, checks.Verdict]) -> str | Non
 def _judged(check: Check, verdicts: dict[str, checks.Verdict]) -> CheckResult:
     """A check with its verdict; SKIP if one of its dependencies did not pass."""
     failed = _failed_need(check, verdicts)
-    verdict = verdicts.get(check.id) or checks.Verdict(Outcome.INCONCLUSIVE, message="the check did not run")
+    verdict = verdicts.get(check.id) or checks.Verdict(
+        Outcome.INCONCLUSIVE, message="the check did not run"
+    )
     if failed and not _same_for_all(verdict, verdicts[failed]):
-        verdict = checks.Verdict(Outcome.SKIP, message=f"skipped: it needs {failed}, which did not pass")
+        verdict = checks.Verdict(
+            Outcome.SKIP, message=f"skipped: it needs {failed}, which did not pass"
+        )
         verdicts[check.id] = verdict  # So that what needs this one is skipped, too.
     return CheckResult(
         id=check.id,
@@ -186,4 +214,3 @@ def working_folder(folder: Path) -> Iterator[Path]:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-

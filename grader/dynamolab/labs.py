@@ -71,7 +71,9 @@ def read_json(path: Path, schema_name: str) -> Any:
 def validate(document: Any, schema_name: str, what: str) -> None:
     schema = json.loads((PACKAGE / schema_name).read_text(encoding="utf-8"))
     validator = jsonschema.Draft202012Validator(schema)
-    first = next(iter(sorted(validator.iter_errors(document), key=lambda e: list(map(str, e.path)))), None)
+    first = next(
+        iter(sorted(validator.iter_errors(document), key=lambda e: list(map(str, e.path)))), None
+    )
     if first is not None:
         place = "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in first.path).lstrip(".")
         raise LabError(f"{what}: {place or 'the document'}: {first.message} (see {schema_name})")
@@ -114,7 +116,9 @@ def _problems(lab: Lab) -> Sequence[str]:
             found.append(f"checks: {check.id} stands twice; give each check a name of its own")
         by_id[check.id] = check
         if check.part not in lab.parts:
-            found.append(f"{check.id}: part {check.part} is not among the parts {', '.join(lab.parts)}")
+            found.append(
+                f"{check.id}: part {check.part} is not among the parts {', '.join(lab.parts)}"
+            )
         if not check.id.startswith(f"{lab.module}."):
             found.append(f"{check.id}: must begin with '{lab.module}.', the lab's GoogleTest suite")
     for check in lab.checks:
@@ -122,7 +126,9 @@ def _problems(lab: Lab) -> Sequence[str]:
             if need not in by_id:
                 found.append(f"{check.id}: needs {need}, which is no check of this lab")
             elif by_id[need].part != check.part:
-                found.append(f"{check.id}: needs {need} of another part; dependencies stay within a part")
+                found.append(
+                    f"{check.id}: needs {need} of another part; dependencies stay within a part"
+                )
             elif lab.checks.index(by_id[need]) >= lab.checks.index(check):
                 found.append(f"{check.id}: needs {need}, which must come before it in the list")
     for part, (_, points) in lab.parts.items():
@@ -134,7 +140,9 @@ def _problems(lab: Lab) -> Sequence[str]:
         found.append(f"points: says {lab.points}, the checks add up to {total}")
     calm = sum(check.points for check in lab.checks if check.faults == 0)
     if lab.points and calm * 100 < FEWEST_POINTS_WITHOUT_FAULTS * lab.points:
-        found.append(f"checks without a fault give {calm} points of {lab.points}; at least 40 % must")
+        found.append(
+            f"checks without a fault give {calm} points of {lab.points}; at least 40 % must"
+        )
     return found
 
 

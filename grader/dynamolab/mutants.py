@@ -79,7 +79,9 @@ def load(labs: Sequence[Lab], chosen: Sequence[Lab] = ()) -> list[Mutant]:
         if not path.with_name("change.patch").is_file():
             raise LabError(f"{shown(path.with_name('change.patch'))} is missing")
         expected, properties = tuple(document["expected"]), tuple(document["properties"])
-        found.append(Mutant(path.parent, lab, document["title"], document["why"], expected, properties))
+        found.append(
+            Mutant(path.parent, lab, document["title"], document["why"], expected, properties)
+        )
     return [mutant for mutant in found if not chosen or mutant.lab in chosen]
 
 
@@ -90,10 +92,14 @@ def _patched(mutant: Mutant) -> Path:
     fresh = folder / "fresh"
     shutil.rmtree(fresh, ignore_errors=True)
     shutil.copytree(REFERENCE, fresh, ignore=shutil.ignore_patterns("CMakeLists.txt"))
-    command = ["patch", "-p1", "--batch", "--no-backup-if-mismatch", "-d", fresh, "-i", mutant.folder / "change.patch"]
+    patch = mutant.folder / "change.patch"
+    command: list[str | Path] = ["patch", "-p1", "--batch", "--no-backup-if-mismatch"]
+    command += ["-d", fresh, "-i", patch]
     done = processes.run(command, deadline_s=PATCH_DEADLINE_S)
     if done.code != 0:
-        raise LabError(f"{shown(mutant.folder)}/change.patch does not apply to reference/:\n{done.out.strip()}")
+        raise LabError(
+            f"{shown(mutant.folder)}/change.patch does not apply to reference/:\n{done.out.strip()}"
+        )
     if not [p for p in fresh.glob("*.cpp") if p.read_bytes() != (REFERENCE / p.name).read_bytes()]:
         raise LabError(f"{shown(mutant.folder)}/change.patch changes nothing")
     for path in fresh.glob("*.cpp"):
@@ -113,7 +119,9 @@ def _modules(folder: Path, labs: Sequence[Lab]) -> dict[str, Path | None]:
     return modules
 
 
-def build_mutant(mutant: Mutant, labs: Sequence[Lab], framework: build.Framework) -> build.NodeBuild:
+def build_mutant(
+    mutant: Mutant, labs: Sequence[Lab], framework: build.Framework
+) -> build.NodeBuild:
     """LabError if it does not build: a mutant is wrong in what it does, never in its syntax."""
     modules = _modules(_patched(mutant), labs)
     built = build.build_node(framework, modules, f"mutant-{mutant.folder.name}", jobs=1)
@@ -123,14 +131,24 @@ def build_mutant(mutant: Mutant, labs: Sequence[Lab], framework: build.Framework
 
 
 def judge(
-    mutant: Mutant, node: Path, framework: build.Framework, *, everything: bool, seed: int, cpus: tuple[int, ...]
+    mutant: Mutant,
+    node: Path,
+    framework: build.Framework,
+    *,
+    everything: bool,
+    seed: int,
+    cpus: tuple[int, ...],
 ) -> Caught:
     """The expected checks first, stopping at the first that catches; the other checks only if none
     of them did (to tell who else sees it), or if everything is asked for."""
     caught = Caught(mutant)
     expected = [check for check in mutant.lab.checks if check.id in mutant.expected]
     others = [check for check in mutant.lab.checks if check.id not in mutant.expected]
-    stages = [[*expected, *others]] if everything else [*([check] for check in _cheapest_first(expected)), others]
+    stages = (
+        [[*expected, *others]]
+        if everything
+        else [*([check] for check in _cheapest_first(expected)), others]
+    )
     for stage in stages:
         if caught.caught_by and not everything:
             break
@@ -149,13 +167,20 @@ def _cheapest_first(expected: Sequence[Check]) -> list[Check]:
 
 
 def _run(
-    mutant: Mutant, stage: Sequence[Check], node: Path, framework: build.Framework, seed: int, cpus: tuple[int, ...]
+    mutant: Mutant,
+    stage: Sequence[Check],
+    node: Path,
+    framework: build.Framework,
+    seed: int,
+    cpus: tuple[int, ...],
 ) -> dict[str, checks.Verdict]:
     verdicts: dict[str, checks.Verdict] = {}
     with working_folder(BUILD / "mutants" / mutant.name / "run") as folder:
         run = checks.Run(node, folder, seed=seed, jobs=len(cpus), cpus=cpus)
         if simulated := [check for check in stage if check.kind != "cluster"]:
-            verdicts |= checks.run_program(framework.checks_binary(mutant.lab.number), simulated, run)
+            verdicts |= checks.run_program(
+                framework.checks_binary(mutant.lab.number), simulated, run
+            )
         if real := [check for check in stage if check.kind == "cluster"]:
             tests = mutant.lab.folder / "test_cluster.py"
             verdicts |= checks.run_pytest(tests, real, framework.faultnet, run)

@@ -60,7 +60,7 @@ class Child:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self.process.wait(TERMINATE_GRACE_S)
         self.signal_group(signal.SIGKILL)  # Also what a leader left behind in its group.
-        return self.process.wait()
+        return int(self.process.wait())
 
 
 @contextlib.contextmanager

@@ -6,7 +6,9 @@ import pytest
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--check-only", action="append", default=[], metavar="ID", help="only this check")
+    parser.addoption(
+        "--check-only", action="append", default=[], metavar="ID", help="only this check"
+    )
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

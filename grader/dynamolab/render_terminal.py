@@ -33,7 +33,11 @@ def render(results: Results, console: Console) -> None:
 
 def _table(lab: LabResult) -> Table:
     table = Table(
-        title=f"Lab {lab.lab}: {lab.title}", title_justify="left", title_style="bold", header_style="bold", expand=False
+        title=f"Lab {lab.lab}: {lab.title}",
+        title_justify="left",
+        title_style="bold",
+        header_style="bold",
+        expand=False,
     )
     table.add_column("part", justify="center")
     table.add_column("check", overflow="fold")
@@ -66,13 +70,17 @@ def _table(lab: LabResult) -> Table:
             f"{sum(c.seconds for c in checks):.2f}",
         )
         table.add_section()
-    table.add_row("", Text("total", "bold"), "", "", "", Text(f"{lab.points}/{lab.max_points}", "bold"), "")
+    table.add_row(
+        "", Text("total", "bold"), "", "", "", Text(f"{lab.points}/{lab.max_points}", "bold"), ""
+    )
     return table
 
 
 def _failures(lab: LabResult, console: Console) -> None:
     """One story for each message: a solution that does not compile fails all checks in one way."""
-    troubled = [check for check in lab.checks if check.outcome in (Outcome.FAIL, Outcome.INCONCLUSIVE)]
+    troubled = [
+        check for check in lab.checks if check.outcome in (Outcome.FAIL, Outcome.INCONCLUSIVE)
+    ]
     told: set[str] = set()
     for check in troubled:
         if check.message in told:
@@ -85,7 +93,9 @@ def _failures(lab: LabResult, console: Console) -> None:
 def _story(check: CheckResult, same: Iterable[CheckResult], console: Console) -> None:
     word, style = _STYLES[check.outcome]
     ids = [other.id for other in same]
-    heading = Text.assemble((word, style), " ", (ids[0], "bold"), "" if len(ids) == 1 else f" and {len(ids) - 1} more")
+    heading = Text.assemble(
+        (word, style), " ", (ids[0], "bold"), "" if len(ids) == 1 else f" and {len(ids) - 1} more"
+    )
     if len(ids) == 1:
         heading.append(f" · {check.title}")
     console.print()
@@ -99,7 +109,12 @@ def _story(check: CheckResult, same: Iterable[CheckResult], console: Console) ->
             if text:
                 console.print(Padding(Text.assemble((f"{label}: ", "cyan"), text), (0, 0, 0, 2)))
         if check.replay:
-            console.print(Padding(Text.assemble(("replay: ", "cyan"), f"./lab replay {check.replay}"), (0, 0, 0, 2)))
+            console.print(
+                Padding(
+                    Text.assemble(("replay: ", "cyan"), f"./lab replay {check.replay}"),
+                    (0, 0, 0, 2),
+                )
+            )
 
 
 def _closing(results: Results) -> Text:
@@ -113,3 +128,8 @@ def _closing(results: Results) -> Text:
         f" · {told} · seed {results.seed} · {results.seconds:.1f} s · {harmless(results.solution)} · ",
         (word, style),
     )
+
+
+def plain(message: str) -> Text:
+    """What a solution or a check said, without any power over the terminal."""
+    return Text(harmless(message))

@@ -45,12 +45,16 @@ class _Ban:
 
 _BANS = (
     _Ban(
-        re.compile(r"std::(thread|jthread|__future_base|__condvar|condition_variable|this_thread)\b.*|pthread_create"),
+        re.compile(
+            r"std::(thread|jthread|__future_base|__condvar|condition_variable|this_thread)\b.*|pthread_create"
+        ),
         "a thread",
         "Handlers run one at a time; what shall happen later goes into env.after(delay, callback)",
     ),
     _Ban(
-        _functions("sleep", "usleep", "nanosleep", "clock_nanosleep", "sched_yield", "alarm", "setitimer"),
+        _functions(
+            "sleep", "usleep", "nanosleep", "clock_nanosleep", "sched_yield", "alarm", "setitimer"
+        ),
         "sleeping",
         "A handler runs to its end at once; use env.after(delay, callback)",
     ),
@@ -60,22 +64,54 @@ _BANS = (
         "Use env.now(): virtual in the simulator, so that a run replays",
     ),
     _Ban(
-        _functions("clock_gettime", "gettimeofday", "time", "clock", "ftime", "localtime", "gmtime"),
+        _functions(
+            "clock_gettime", "gettimeofday", "time", "clock", "ftime", "localtime", "gmtime"
+        ),
         "a clock of its own",
         "Use env.now(): virtual in the simulator, so that a run replays",
     ),
     _Ban(
-        re.compile(r"std::random_device::.*"), "randomness of its own", "Use env.random(bound): the seed decides it"
-    ),
-    _Ban(
-        _functions("s?rand", "rand_r", "s?random", "random_r", "[dlmj]rand48", "getrandom", "getentropy", "arc4random\\w*"),
+        re.compile(r"std::random_device::.*"),
         "randomness of its own",
         "Use env.random(bound): the seed decides it",
     ),
     _Ban(
         _functions(
-            *("socket", "socketpair", "connect", "bind", "listen", "accept4?", "send", "sendto", "sendmsg"),
-            *("recv", "recvfrom", "recvmsg", "getaddrinfo", "gethostbyname", "poll", "p?select", "epoll_\\w+"),
+            "s?rand",
+            "rand_r",
+            "s?random",
+            "random_r",
+            "[dlmj]rand48",
+            "getrandom",
+            "getentropy",
+            "arc4random\\w*",
+        ),
+        "randomness of its own",
+        "Use env.random(bound): the seed decides it",
+    ),
+    _Ban(
+        _functions(
+            *(
+                "socket",
+                "socketpair",
+                "connect",
+                "bind",
+                "listen",
+                "accept4?",
+                "send",
+                "sendto",
+                "sendmsg",
+            ),
+            *(
+                "recv",
+                "recvfrom",
+                "recvmsg",
+                "getaddrinfo",
+                "gethostbyname",
+                "poll",
+                "p?select",
+                "epoll_\\w+",
+            ),
         ),
         "a socket of its own",
         "Use env.call(peer, request, timeout, done)",
@@ -87,7 +123,18 @@ _BANS = (
     ),
     _Ban(
         _functions(
-            *("f?open", "openat", "creat", "freopen", "tmpfile", "mkstemp", "mmap", "shm_open", "unlink", "rename"),
+            *(
+                "f?open",
+                "openat",
+                "creat",
+                "freopen",
+                "tmpfile",
+                "mkstemp",
+                "mmap",
+                "shm_open",
+                "unlink",
+                "rename",
+            ),
             *("opendir", "mkdir", "rmdir", "truncate", "ftruncate", "fsync", "fdatasync"),
         ),
         "a file of its own",
@@ -95,8 +142,28 @@ _BANS = (
     ),
     _Ban(
         _functions(
-            *("v?fork", "exec[vlpe]+", "system", "popen", "posix_spawnp?", "kill", "raise", "_?exit", "_Exit"),
-            *("quick_exit", "at_?exit", "signal", "sigaction", "ptrace", "syscall", "dlopen", "dlsym", "prctl"),
+            *(
+                "v?fork",
+                "exec[vlpe]+",
+                "system",
+                "popen",
+                "posix_spawnp?",
+                "kill",
+                "raise",
+                "_?exit",
+                "_Exit",
+            ),
+            *(
+                "quick_exit",
+                "at_?exit",
+                "signal",
+                "sigaction",
+                "ptrace",
+                "syscall",
+                "dlopen",
+                "dlsym",
+                "prctl",
+            ),
         ),
         "the operating system",
         "A module reacts and returns; report trouble with an Error, broken invariants with an exception",
@@ -110,7 +177,8 @@ _BANS = (
 
 # Part of every translation unit, or of the compiler's own making.
 _COMPILERS_OWN = re.compile(
-    r"(vtable|typeinfo|typeinfo name|VTT|construction vtable|guard variable) for .*|DW\.ref\..*|std::__ioinit|\.L.*|_GLOBAL_.*|__odr_asan.*|__asan_.*|__ubsan_.*|__gcov.*"
+    r"(vtable|typeinfo|typeinfo name|VTT|construction vtable|guard variable) for .*"
+    r"|DW\.ref\..*|std::__ioinit|\.L.*|_GLOBAL_.*|__odr_asan.*|__asan_.*|__ubsan_.*|__gcov.*"
 )
 
 
@@ -141,8 +209,14 @@ def _banned_symbols(source: Path, text: str, obj: Path) -> Iterator[Violation]:
             if ban.symbol.fullmatch(name) and ban.what not in seen:
                 seen.add(ban.what)
                 word = re.split(r"[<(@]", name)[0].split("::")
-                plain = word[-1] if len(word) == 1 else "::".join(w for w in word if w != "_V2" and w != "__cxx11")
-                yield Violation(source, _line_of(text, word), f"uses {ban.what} ({plain})", ban.cure)
+                plain = (
+                    word[-1]
+                    if len(word) == 1
+                    else "::".join(w for w in word if w != "_V2" and w != "__cxx11")
+                )
+                yield Violation(
+                    source, _line_of(text, word), f"uses {ban.what} ({plain})", ban.cure
+                )
 
 
 def _line_of(text: str, words: Sequence[str]) -> int:
@@ -152,7 +226,7 @@ def _line_of(text: str, words: Sequence[str]) -> int:
         if word in ("std", "now", "chrono") or not word:
             continue
         for number, line in enumerate(code, 1):
-            if re.search(rf"\b{re.escape(word)}\b", line):
+            if not line.lstrip().startswith("#") and re.search(rf"\b{re.escape(word)}\b", line):
                 return number
     return 0
 
@@ -183,12 +257,16 @@ def _last_name(name: str) -> str:
 def _is_constant(code: str, name: str) -> bool:
     """A const that is made at start-up lies in a writable section, too: the source tells."""
     plain = re.escape(_last_name(name))
-    declared = re.compile(rf"\b(?:const|constexpr|constinit const)\b[^;{{}}()=]*[^;{{}}()=\w]{plain}\s*(?:\[[^\]]*\]\s*)?[;={{(]")
+    declared = re.compile(
+        rf"\b(?:const|constexpr|constinit const)\b[^;{{}}()=]*[^;{{}}()=\w]{plain}"
+        r"\s*(?:\[[^\]]*\]\s*)?[;={(]"
+    )
     return declared.search(code) is not None
 
 
 _COMMENT_OR_TEXT = re.compile(
-    r'//[^\n]*|/\*.*?\*/|R"(?P<d>[^()\\\s]{0,16})\(.*?\)(?P=d)"|"(?:\\.|[^"\\\n])*"|\'(?:\\.|[^\'\\\n])\'', re.DOTALL
+    r'//[^\n]*|/\*.*?\*/|R"(?P<d>[^()\\\s]{0,16})\(.*?\)(?P=d)"|"(?:\\.|[^"\\\n])*"|\'(?:\\.|[^\'\\\n])\'',
+    re.DOTALL,
 )
 
 
@@ -197,7 +275,9 @@ def without_comments(text: str) -> str:
     return _COMMENT_OR_TEXT.sub(lambda m: re.sub(r"[^\n]", " ", m[0]), text)
 
 
-_LATER = re.compile(r"(?:(?:\.|->)\s*(?:template\s+)?(?:call|after)|\b(?:every|call_each))\s*(?:<[^;{}()]*>)?\s*\(")
+_LATER = re.compile(
+    r"(?:(?:\.|->)\s*(?:template\s+)?(?:call|after)|\b(?:every|call_each))\s*(?:<[^;{}()]*>)?\s*\("
+)
 _ENGINE = re.compile(
     r"\bstd::(?:mt19937(?:_64)?|minstd_rand0?|default_random_engine|\w+_distribution|random_device)\b"
 )
@@ -217,7 +297,10 @@ def check_source(source: Path) -> list[Violation]:
     ]
     for match in _ENGINE.finditer(code):
         line = code.count("\n", 0, match.start()) + 1
-        cure = "Use env.random(bound): std's engines and distributions differ between libraries, the seed decides ours"
+        cure = (
+            "Use env.random(bound), which the seed decides: std's engines and distributions differ"
+            " between libraries"
+        )
         found.append(Violation(source, line, f"uses {match[0]}", cure))
     return found
 

@@ -34,12 +34,16 @@ def skeleton_of(text: str, name: str) -> str:
             verb, region = marker.groups()
             expected = ("END", open_region) if open_region else ("BEGIN", region)
             if (verb, region) != expected:
-                raise LabError(f"{name}:{number}: '{line.strip()}' stands where '// {' '.join(expected)}' must")
+                raise LabError(
+                    f"{name}:{number}: '{line.strip()}' stands where '// {' '.join(expected)}' must"
+                )
             open_region = "" if open_region else region
         elif open_region == "SKELETON":
             comment = _COMMENT.fullmatch(line)
             if not comment:
-                raise LabError(f"{name}:{number}: a line between the SKELETON markers must be a comment")
+                raise LabError(
+                    f"{name}:{number}: a line between the SKELETON markers must be a comment"
+                )
             made.append((comment[1] + comment[2]) if comment[2] else "")
         elif not open_region:
             made.append(line)
@@ -52,7 +56,9 @@ def skeleton_of(text: str, name: str) -> str:
 def generate() -> dict[str, str]:
     """File name → text, for each file of the reference."""
     sources = sorted(REFERENCE.glob("*.cpp"))
-    return {path.name: skeleton_of(path.read_text(encoding="utf-8"), shown(path)) for path in sources}
+    return {
+        path.name: skeleton_of(path.read_text(encoding="utf-8"), shown(path)) for path in sources
+    }
 
 
 def write() -> list[Path]:
@@ -76,11 +82,15 @@ def drift() -> str:
     """What differs between skeleton/ and what the reference makes of it; empty if nothing."""
     wanted = generate()
     found = [path.name for path in SKELETON.glob("*")]
-    told = []
+    told: list[str] = []
     for name in sorted({*wanted, *found}):
         path = SKELETON / name
         there = path.read_text(encoding="utf-8") if path.is_file() else ""
         told += difflib.unified_diff(
-            there.splitlines(), wanted.get(name, "").splitlines(), f"skeleton/{name}", "from the reference", lineterm=""
+            there.splitlines(),
+            wanted.get(name, "").splitlines(),
+            f"skeleton/{name}",
+            "from the reference",
+            lineterm="",
         )
     return "\n".join(told)

@@ -35,20 +35,27 @@ class Solution:
 
     def modules(self, graded: Lab) -> Modules:
         """For a node that is graded in one lab: its own modules up to this lab. Later ones are given,
-        so that lab 1 can be graded before lab 2 is begun; so is the warm-up, which gives no points."""
+        so that lab 1 can be graded before lab 2 is begun; so is the warm-up, which gives no points.
+        """
         own: dict[str, Path | None] = {}
         for lab in self.labs:
             mine = lab is graded or 0 < lab.number < graded.number
-            own[lab.module] = self.file(lab) if mine or not (REFERENCE / lab.file).exists() else None
+            own[lab.module] = (
+                self.file(lab) if mine or not (REFERENCE / lab.file).exists() else None
+            )
         return own
 
 
-def open_solution(folder: Path, labs: Sequence[Lab], supplied: Mapping[int, Path] | None = None) -> Solution:
+def open_solution(
+    folder: Path, labs: Sequence[Lab], supplied: Mapping[int, Path] | None = None
+) -> Solution:
     """Looks at the folder; a LabError names what is missing or too much in it."""
     if not folder.exists():
         raise LabError(f"--solution {folder}: there is no such folder")
     if not folder.is_dir():
-        raise LabError(f"--solution {folder}: is a file; give the folder that holds {labs[-1].file} and the others")
+        raise LabError(
+            f"--solution {folder}: is a file; give the folder that holds {labs[-1].file} and the others"
+        )
     solution = Solution(folder.resolve(), tuple(labs), dict(supplied or {}))
     _refuse_strangers(solution)
     for lab in labs:
@@ -58,7 +65,8 @@ def open_solution(folder: Path, labs: Sequence[Lab], supplied: Mapping[int, Path
         elif lab.points:  # The warm-up is for nobody's points; without it the reference's is used.
             raise LabError(
                 f"{shown(path)} is missing: a solution has {_names(labs)}.\n"
-                f"Copy skeleton/{lab.file} there, or let the reference stand in with --with reference:{lab.number}"
+                f"Copy skeleton/{lab.file} there, or let the reference stand in with"
+                f" --with reference:{lab.number}"
             )
     return solution
 
@@ -77,8 +85,10 @@ def _refuse_strangers(solution: Solution) -> None:
         if entry.name in known or entry.name.startswith(".") or entry.name.endswith("~"):
             continue
         raise LabError(
-            f"{shown(entry)} does not belong to a solution: it has {_names(solution.labs)} and nothing else.\n"
-            f"Move it out of the folder. What your code needs goes into these files ({did_you_mean(entry.name, sorted(known))})"
+            f"{shown(entry)} does not belong to a solution, which has {_names(solution.labs)} and"
+            " nothing else.\n"
+            "Move it out of the folder. What your code needs goes into these files"
+            f" ({did_you_mean(entry.name, sorted(known))})"
         )
 
 
@@ -92,7 +102,9 @@ def _refuse_odd_file(path: Path) -> None:
     except OSError as error:
         raise LabError(f"{shown(path)}: cannot be read: {error.strerror}") from error
     if size > LARGEST_FILE_BYTES:
-        raise LabError(f"{shown(path)}: has {size} bytes; more than {LARGEST_FILE_BYTES} are not compiled")
+        raise LabError(
+            f"{shown(path)}: has {size} bytes; more than {LARGEST_FILE_BYTES} are not compiled"
+        )
     if size == 0:
         raise LabError(f"{shown(path)}: is empty; copy skeleton/{path.name} there to begin")
 
@@ -117,7 +129,9 @@ def parse_with(values: Sequence[str], labs: Sequence[Lab]) -> dict[int, Path]:
             raise LabError(f"--with {value}: there is no folder '{source}'")
         for number in numbers.split(","):
             if number[:-1].isdigit() and number[-1:].isupper():
-                raise LabError(f"--with {value}: no lab so far can be taken by parts; write {number[:-1]}")
+                raise LabError(
+                    f"--with {value}: no lab so far can be taken by parts; write {number[:-1]}"
+                )
             lab = find_lab(labs, number)
             if not (folder / lab.file).is_file():
                 raise LabError(f"--with {value}: {folder / lab.file} is missing")

@@ -7,6 +7,7 @@ import re
 import sys
 import unicodedata
 from collections.abc import Iterator
+from typing import Any
 
 _NOT_PRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
@@ -30,12 +31,12 @@ class Bar:
 
 
 class _RichBar(Bar):
-    def __init__(self, progress: object, task: object) -> None:
+    def __init__(self, progress: Any, task: Any) -> None:
         self._progress = progress
         self._task = task
 
     def update(self, done: int, total: int, text: str = "") -> None:
-        self._progress.update(self._task, completed=done, total=max(total, 1), now=harmless(text))  # type: ignore[attr-defined]
+        self._progress.update(self._task, completed=done, total=max(total, 1), now=harmless(text))
 
 
 @contextlib.contextmanager

@@ -28,7 +28,9 @@ def whole_number(low: int, high: int):  # type: ignore[no-untyped-def]
 
 
 def add_solution(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--solution", metavar="DIR", default="skeleton", help="folder to grade (default: skeleton)")
+    parser.add_argument(
+        "--solution", metavar="DIR", default="skeleton", help="folder to grade (default: skeleton)"
+    )
     parser.add_argument(
         *("--with",),
         dest="supplied",
@@ -41,14 +43,22 @@ def add_solution(parser: argparse.ArgumentParser) -> None:
 
 def add_seed(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--seed", metavar="N", type=whole_number(0, LARGEST_SEED), default=1, help="what decides delays, losses and crashes (default: 1)"
+        "--seed",
+        metavar="N",
+        type=whole_number(0, LARGEST_SEED),
+        default=1,
+        help="what decides delays, losses and crashes (default: 1)",
     )
 
 
 def add_jobs(parser: argparse.ArgumentParser) -> None:
     most = len(processes.cpus())
     parser.add_argument(
-        "--jobs", metavar="N", type=whole_number(1, 1024), default=most, help=f"processes at once (default: {most}, the cores)"
+        "--jobs",
+        metavar="N",
+        type=whole_number(1, 1024),
+        default=most,
+        help=f"processes at once (default: {most}, the cores)",
     )
 
 

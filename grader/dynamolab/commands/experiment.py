@@ -17,10 +17,16 @@ def _names() -> list[str]:
 
 def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("name", metavar="NAME", help=f"one of: {', '.join(_names()) or 'none yet'}")
-    parser.add_argument("rest", nargs=argparse.REMAINDER, metavar="…", help="what the experiment itself takes")
+    parser.add_argument(
+        "rest", nargs=argparse.REMAINDER, metavar="…", help="what the experiment itself takes"
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
     if arguments.name not in _names() or not re.fullmatch("[a-z_]+", arguments.name):
-        raise LabError(f"there is no experiment '{arguments.name}'; {did_you_mean(arguments.name, _names())}")
-    return int(importlib.import_module(f"dynamolab.experiments.{arguments.name}").main(arguments.rest))
+        raise LabError(
+            f"there is no experiment '{arguments.name}'; {did_you_mean(arguments.name, _names())}"
+        )
+    return int(
+        importlib.import_module(f"dynamolab.experiments.{arguments.name}").main(arguments.rest)
+    )

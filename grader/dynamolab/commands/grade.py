@@ -11,21 +11,39 @@ from dynamolab.paths import RESULTS, shown
 
 
 def add(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("labs", nargs="*", metavar="LAB", help="number or name; none: all that give points")
+    parser.add_argument(
+        "labs", nargs="*", metavar="LAB", help="number or name; none: all that give points"
+    )
     common.add_solution(parser)
-    parser.add_argument("--only", metavar="CHECK", action="append", default=[], help="only this check (may be repeated)")
+    parser.add_argument(
+        "--only",
+        metavar="CHECK",
+        action="append",
+        default=[],
+        help="only this check (may be repeated)",
+    )
     common.add_seed(parser)
     parser.add_argument(
         *("--seeds",),
         metavar="N",
         type=common.whole_number(1, common.MOST_SEEDS),
-        default=1,
-        help="run the simulated checks with N seeds, from --seed on",
+        help="run each simulated check with N seeds, from --seed on (default: what it asks for)",
     )
-    parser.add_argument("--sanitize", action="store_true", help="with AddressSanitizer and UndefinedBehaviorSanitizer")
-    parser.add_argument("--results", metavar="FILE", type=common.writable_file, help="write the results as JSON")
     parser.add_argument(
-        "--html", metavar="FILE", type=common.writable_file, default=RESULTS / "report.html", help="where the report goes (default: results/report.html)"
+        "--sanitize",
+        action="store_true",
+        help="with AddressSanitizer and UndefinedBehaviorSanitizer",
+    )
+    parser.add_argument("--fast", action="store_true", help="without the checks on real processes")
+    parser.add_argument(
+        "--results", metavar="FILE", type=common.writable_file, help="write the results as JSON"
+    )
+    parser.add_argument(
+        "--html",
+        metavar="FILE",
+        type=common.writable_file,
+        default=RESULTS / "report.html",
+        help="where the report goes (default: results/report.html)",
     )
     common.add_jobs(parser)
 
@@ -34,7 +52,7 @@ def request_of(arguments: argparse.Namespace) -> grade.Request:
     """LabError for a lab, check or folder that is not there."""
     known = labs.load_all()
     chosen = common.chosen_labs(arguments.labs, known)
-    only = frozenset()
+    only: frozenset[str] = frozenset()
     if arguments.only:
         scope = chosen if arguments.labs else known
         found = [labs.find_check(scope, word) for word in arguments.only]
@@ -44,6 +62,7 @@ def request_of(arguments: argparse.Namespace) -> grade.Request:
         solution=common.open_solution(arguments, known),
         labs=chosen,
         only=only,
+        kinds=frozenset({"unit", "sim"} if arguments.fast else {"unit", "sim", "cluster"}),
         seed=arguments.seed,
         seeds=arguments.seeds,
         sanitize=arguments.sanitize,

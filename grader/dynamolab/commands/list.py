@@ -20,7 +20,11 @@ def run(arguments: argparse.Namespace) -> int:
     known = labs.load_all()
     console = Console(highlight=False)
     for lab in common.chosen_labs(arguments.labs, known) if arguments.labs else known:
-        table = Table(title=f"Lab {lab.number}: {lab.title} · {lab.file} · {lab.points} points", title_justify="left", title_style="bold")
+        table = Table(
+            title=f"Lab {lab.number}: {lab.title} · {lab.file} · {lab.points} points",
+            title_justify="left",
+            title_style="bold",
+        )
         table.add_column("part", justify="center")
         table.add_column("check", overflow="fold")
         table.add_column("what it teaches", overflow="fold", ratio=1)

@@ -12,9 +12,19 @@ from dynamolab.suggest import did_you_mean
 
 def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("labs", nargs="*", metavar="LAB", help="number or name; none: all")
-    parser.add_argument("--all", action="store_true", dest="everything", help="run every check: the whole table")
-    parser.add_argument("--only", metavar="NAME", action="append", default=[], help="only this mutant (may be repeated)")
-    parser.add_argument("--results", metavar="FILE", type=common.writable_file, help="write the table as JSON")
+    parser.add_argument(
+        "--all", action="store_true", dest="everything", help="run every check: the whole table"
+    )
+    parser.add_argument(
+        "--only",
+        metavar="NAME",
+        action="append",
+        default=[],
+        help="only this mutant (may be repeated)",
+    )
+    parser.add_argument(
+        "--results", metavar="FILE", type=common.writable_file, help="write the table as JSON"
+    )
     common.add_seed(parser)
     common.add_jobs(parser)
 
@@ -64,7 +74,8 @@ def _print(caught: list[mutants.Caught]) -> None:
     table.add_column("caught by", overflow="fold", ratio=1)
     for one in caught:
         by = Text("\n").join(
-            Text(check.partition(".")[2], "green" if check in one.mutant.expected else "dim") for check in one.caught_by
+            Text(check.partition(".")[2], "green" if check in one.mutant.expected else "dim")
+            for check in one.caught_by
         )
         verdict = by if one.caught_by else Text("survived", "bold red")
         if one.trouble:
@@ -72,4 +83,7 @@ def _print(caught: list[mutants.Caught]) -> None:
         table.add_row(str(one.mutant.lab.number), one.mutant.folder.name, one.mutant.title, verdict)
     console.print(table)
     good = sum(one.as_expected for one in caught)
-    print(f"{good} of {len(caught)} caught by a check that is said to catch it; {sum(o.survived for o in caught)} survived")
+    print(
+        f"{good} of {len(caught)} caught by a check that is said to catch it;"
+        f" {sum(one.survived for one in caught)} survived"
+    )

@@ -9,7 +9,11 @@ from dynamolab.paths import shown
 
 
 def add(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--check", action="store_true", help="change nothing; fail if it has drifted from reference/")
+    parser.add_argument(
+        "--check",
+        action="store_true",
+        help="change nothing; fail if it has drifted from reference/",
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:

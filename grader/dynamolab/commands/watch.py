@@ -16,7 +16,9 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("lab", metavar="LAB", help="number or name")
     common.add_solution(parser)
     common.add_seed(parser)
-    parser.add_argument("--cluster", action="store_true", help="with the checks on real processes, too")
+    parser.add_argument(
+        "--cluster", action="store_true", help="with the checks on real processes, too"
+    )
     common.add_jobs(parser)
 
 
@@ -35,14 +37,23 @@ def run(arguments: argparse.Namespace) -> int:
             solution = common.open_solution(arguments, known)
             with working_folder(BUILD / "watch") as folder:
                 request = grade.Request(
-                    solution, [lab], kinds=kinds, seed=arguments.seed, jobs=arguments.jobs, command=arguments.again, folder=folder
+                    solution,
+                    [lab],
+                    kinds=kinds,
+                    seed=arguments.seed,
+                    jobs=arguments.jobs,
+                    command=arguments.again,
+                    folder=folder,
                 )
                 if console.is_terminal:
                     console.clear()
                 render_terminal.render(grade.grade(request), console)
         except LabError as error:  # An editor has the file away, say: the next save tries again.
             ui.say(f"lab: {error}")
-        print(f"{datetime.datetime.now():%H:%M:%S} waiting for you to save {lab.file} (Ctrl-C ends)", flush=True)
+        print(
+            f"{datetime.datetime.now():%H:%M:%S} waiting for you to save {lab.file} (Ctrl-C ends)",
+            flush=True,
+        )
 
     folder = common.open_solution(arguments, known)
     watch.watch(sorted({folder.file(other) for other in known}), once)

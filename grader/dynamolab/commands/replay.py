@@ -1,0 +1,117 @@
+"""``./lab replay``: a saved failure once more. A simulated one runs exactly as it did, step by step;
+one on real processes runs its check again, with the same faults."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+from dynamolab import build, checks, grade, labs, processes, render_terminal, ui
+from dynamolab.commands import common
+from dynamolab.errors import LabError
+from dynamolab.grade import working_folder
+from dynamolab.paths import BUILD, ROOT, shown
+
+DEADLINE_S = 300.0
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "file", type=Path, metavar="FILE", help="the replay file that a failure named"
+    )
+    parser.add_argument(
+        "--solution",
+        metavar="DIR",
+        help="the solution to run it on (default: the one that failed, as it is now)",
+    )
+    parser.add_argument(
+        "--with",
+        dest="supplied",
+        metavar="FOLDER:LABS",
+        action="append",
+        default=[],
+        help="take these labs' files from another folder, for example reference:1,2",
+    )
+    common.add_jobs(parser)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise LabError(f"{path}: cannot be read: {error.strerror}") from error
+    except (ValueError, RecursionError) as error:
+        raise LabError(f"{path}: is not JSON: {error}; give a file that a failure named") from error
+    if not isinstance(document, dict) or not isinstance(document.get("check"), str):
+        raise LabError(f"{path}: check: is missing; give a file that a failure named")
+    if document.get("kind") not in ("unit", "sim", "cluster"):
+        raise LabError(f"{path}: kind: {document.get('kind')!r} is none of unit, sim, cluster")
+    return document
+
+
+def _solution_that_failed(path: Path) -> str:
+    """The results of the run lie in the run's folder, above the replay file."""
+    for folder in path.resolve().parents:
+        results = folder / grade.RESULTS_FILE
+        if results.is_file():
+            document = labs.read_json(results, "results.schema.json")
+            return str(document["solution"])
+        if folder == ROOT:
+            break
+    raise LabError(f"{path}: nothing beside it says which solution failed; add --solution DIR")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    document = _read(arguments.file)
+    arguments.solution = arguments.solution or _solution_that_failed(arguments.file)
+    known = labs.load_all()
+    lab, check = labs.find_check(known, document["check"])
+    solution = common.open_solution(arguments, known)
+    framework = build.Framework("release", arguments.jobs)
+    framework.build(["libraries", f"lab{lab.number}-checks", "faultnet"])
+    label = f"lab{lab.number}-{solution.folder.name}"
+    built = build.build_node(framework, solution.modules(lab), label)
+    if built.error:
+        raise LabError(built.error)
+    print(f"{check.id} on {solution.name}", flush=True)
+    if document["kind"] == "cluster":
+        return _again(lab, check, int(document.get("seed", 1)), built.node, framework)
+    with working_folder(BUILD / "replay") as folder:
+        command: list[str | Path] = [framework.checks_binary(lab.number), "--node", built.node]
+        command += ["--replay", arguments.file.resolve(), "--artifacts", folder]
+        done = processes.run(command, deadline_s=DEADLINE_S, cwd=ROOT, on_line=_print)
+    if done.timed_out:
+        raise LabError(f"the replay did not end within {DEADLINE_S:.0f} s")
+    _explain(check, done.code)
+    return done.code if done.code in (0, 1) else 2
+
+
+def _print(line: str) -> None:
+    print(ui.harmless(line), flush=True)
+
+
+def _explain(check: labs.Check, code: int) -> None:
+    if code == 0:
+        print("It passes now.")
+    elif code == 1:
+        print(f"why it matters: {check.why}\nwhere to look: {check.hint}")
+        print(f"in the debugger: ./lab debug {check.id}")
+
+
+def _again(
+    lab: labs.Lab, check: labs.Check, seed: int, node: Path, framework: build.Framework
+) -> int:
+    """Real processes do not replay step by step; the check runs again under the same faults."""
+    from rich.console import Console
+
+    folder = grade.run_folder(f"replay-lab{lab.number}")
+    run_with = checks.Run(node, folder, seed=seed)
+    tests = lab.folder / "test_cluster.py"
+    verdict = checks.run_pytest(tests, [check], framework.faultnet, run_with)[check.id]
+    print(f"{verdict.outcome.value} in {verdict.seconds:.1f} s (artifacts: {shown(folder)})")
+    if verdict.message:
+        Console(highlight=False).print(render_terminal.plain(verdict.message))
+    _explain(check, 0 if verdict.outcome.value == "pass" else 1)
+    return {"pass": 0, "fail": 1}.get(verdict.outcome.value, 2)

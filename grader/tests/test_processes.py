@@ -1,0 +1,104 @@
+"""Nothing that we start outlives us."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from dynamolab import processes
+from dynamolab.paths import ROOT
+
+DEADLINE_S = 20.0
+
+
+def gone(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return True
+    status = Path(f"/proc/{pid}/stat")
+    return status.exists() and status.read_text().rpartition(")")[2].split()[0] == "Z"
+
+
+def wait_for_line(path: Path) -> str:
+    until = time.monotonic() + DEADLINE_S
+    while time.monotonic() < until:
+        if path.exists() and (text := path.read_text()).endswith("\n"):
+            return text.strip()
+        time.sleep(0.01)
+    raise AssertionError(f"{path} was not written within {DEADLINE_S} s")
+
+
+def test_output_and_code() -> None:
+    done = processes.run(["sh", "-c", "echo out; echo err >&2; exit 3"], deadline_s=DEADLINE_S)
+    assert (done.code, done.out, done.timed_out) == (3, "out\nerr\n", False)
+
+
+def test_deadline_kills_the_whole_group(tmp_path: Path) -> None:
+    pid_file = tmp_path / "pid"
+    began = time.monotonic()
+    done = processes.run(["sh", "-c", f"sleep 600 & echo $! > {pid_file}; wait"], deadline_s=0.5)
+    assert done.timed_out
+    assert time.monotonic() - began < DEADLINE_S
+    assert gone(int(pid_file.read_text()))
+
+
+def test_group_goes_with_its_block(tmp_path: Path) -> None:
+    pid_file = tmp_path / "pid"
+    with processes.start(["sh", "-c", f"sleep 600 & echo $! > {pid_file}; wait"]):
+        pid = int(wait_for_line(pid_file))
+    assert gone(pid)
+
+
+def test_lines_arrive_as_they_are_written() -> None:
+    lines: list[str] = []
+    processes.run(["printf", "a\\nb\\n"], deadline_s=DEADLINE_S, on_line=lines.append)
+    assert lines == ["a", "b"]
+
+
+def test_missing_program_raises() -> None:
+    with pytest.raises(FileNotFoundError):
+        processes.run(["no-such-program"], deadline_s=DEADLINE_S)
+
+
+SCRIPT = """
+import subprocess, sys
+from dynamolab import cli, processes
+class Module:
+    @staticmethod
+    def add(parser): pass
+    @staticmethod
+    def run(arguments):
+        # A child that starts a session of its own below one that ends at once.
+        detached = "import os,time;os.setsid();open(%r,'w').write(str(os.getpid())+chr(10));time.sleep(600)"
+        child = f"import subprocess,sys;subprocess.Popen([sys.executable,'-c',{detached!r}])"
+        subprocess.Popen([sys.executable, "-c", child])
+        processes.run(["sleep", "600"], deadline_s=600)
+sys.modules["hanging"] = Module
+cli.COMMANDS = (cli.Command("hang", "hanging", "h", "e"),)
+sys.exit(cli.main(["hang"]))
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
+)
+def test_interrupted_command_takes_detached_grandchildren_along(
+    tmp_path: Path, number: int, code: int
+) -> None:
+    pid_file = tmp_path / "pid"
+    command = [sys.executable, "-c", SCRIPT % str(pid_file)]
+    with subprocess.Popen(
+        command, env={**os.environ, "PYTHONPATH": str(ROOT / "grader")}
+    ) as process:
+        grandchild = int(wait_for_line(pid_file))
+        process.send_signal(number)
+        assert process.wait(DEADLINE_S) == code
+    assert gone(grandchild)

@@ -1,0 +1,76 @@
+"""The result model, its JSON and its exit codes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from dynamolab import labs, render_html
+from dynamolab.errors import LabError
+from dynamolab.results import CheckResult, LabResult, Outcome, Results, combined, write_json
+
+HOSTILE = "<script>alert(1)</script> \x1b[31mred\x07 \u202egnp.exe & \"'` [bold]no markup[/bold] {{ 7 * 7 }}"
+
+
+def results_of(*outcomes: Outcome, message: str = "") -> Results:
+    checks = [
+        CheckResult(
+            f"ring.c{n}", f"check {n}", "unit", outcome, 10, 0.5, message, None, "A", "t", "w", "h"
+        )
+        for n, outcome in enumerate(outcomes)
+    ]
+    return Results("mine", 1, [LabResult(2, "ring", "Ring", checks, {"A": "One token"})])
+
+
+def test_points_are_given_for_a_pass_alone() -> None:
+    results = results_of(*Outcome)
+    assert results.points == 10
+    assert results.max_points == 40
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "whole", "code"),
+    [
+        ([Outcome.PASS, Outcome.PASS], Outcome.PASS, 0),
+        ([Outcome.PASS, Outcome.FAIL], Outcome.FAIL, 1),
+        ([Outcome.PASS, Outcome.SKIP], Outcome.FAIL, 1),
+        ([Outcome.FAIL, Outcome.INCONCLUSIVE], Outcome.INCONCLUSIVE, 2),
+        ([], Outcome.INCONCLUSIVE, 2),
+    ],
+)
+def test_outcome_and_exit_code(outcomes: list[Outcome], whole: Outcome, code: int) -> None:
+    assert combined(outcomes) is whole
+    assert results_of(*outcomes).exit_code == code
+
+
+def test_document_fits_its_schema() -> None:
+    labs.validate(
+        results_of(*Outcome, message=HOSTILE).document(), "results.schema.json", "results"
+    )
+
+
+def test_schema_refuses_an_unknown_outcome() -> None:
+    document = results_of(Outcome.PASS).document()
+    document["labs"][0]["checks"][0]["outcome"] = "splendid"
+    with pytest.raises(LabError, match=r"labs\[0\]\.checks\[0\]\.outcome"):
+        labs.validate(document, "results.schema.json", "results")
+
+
+def test_written_json_is_whole_and_leaves_no_other_file(tmp_path: Path) -> None:
+    path = tmp_path / "deep" / "results.json"
+    write_json(results_of(Outcome.FAIL, message=HOSTILE).document(), path)
+    assert json.loads(path.read_text())["points"] == 0
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_html_report_is_one_file_and_escapes_what_a_solution_said(tmp_path: Path) -> None:
+    results = results_of(*Outcome, message=HOSTILE)
+    results.solution = HOSTILE
+    render_html.render(results, tmp_path / "report.html")
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "<script" not in page
+    assert "{{ 7 * 7 }}" in page
+    assert "http://" not in page and "https://" not in page
+    assert not any(char in page for char in "\x1b\x07\u202e")

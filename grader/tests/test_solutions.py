@@ -1,0 +1,129 @@
+"""Folders that are no solution are answered with the file and the cure."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from dynamolab import solutions
+from dynamolab.errors import LabError
+from dynamolab.labs import Lab
+from dynamolab.paths import REFERENCE
+
+
+def lab_of(number: int, name: str) -> Lab:
+    return Lab(
+        number,
+        name,
+        name,
+        name,
+        f"{name}.cpp",
+        100 if number else 0,
+        {},
+        (),
+        Path(f"labs/{number}-{name}"),
+    )
+
+
+COURSE = [lab_of(0, "warmup"), lab_of(1, "membership"), lab_of(2, "ring")]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    made = tmp_path / "mine"
+    made.mkdir()
+    for name in ("membership.cpp", "ring.cpp"):
+        (made / name).write_text("int x();\n")
+    return made
+
+
+def test_whole_folder_opens_and_the_warm_up_may_be_absent(folder: Path) -> None:
+    solution = solutions.open_solution(folder, COURSE)
+    assert solution.modules(COURSE[2]) == {
+        "warmup": None,
+        "membership": folder / "membership.cpp",
+        "ring": folder / "ring.cpp",
+    }
+
+
+def test_later_modules_are_given(folder: Path) -> None:
+    modules = solutions.open_solution(folder, COURSE).modules(COURSE[1])
+    assert modules == {"warmup": None, "membership": folder / "membership.cpp", "ring": None}
+
+
+def test_another_folder_supplies_a_lab(folder: Path) -> None:
+    (folder / "membership.cpp").unlink()
+    supplied = solutions.parse_with(["reference:1"], COURSE)
+    modules = solutions.open_solution(folder, COURSE, supplied).modules(COURSE[2])
+    assert modules["membership"] == REFERENCE / "membership.cpp"
+
+
+@pytest.mark.parametrize("name", ["notes.txt", "rign.cpp", "membership.h", "build"])
+def test_stranger_is_named(folder: Path, name: str) -> None:
+    (folder / name).write_text("x")
+    with pytest.raises(LabError, match=name) as caught:
+        solutions.open_solution(folder, COURSE)
+    assert "Move it out" in str(caught.value)
+
+
+@pytest.mark.parametrize("name", [".git", ".DS_Store", "ring.cpp~", ".ring.cpp.swp"])
+def test_what_tools_leave_is_passed_over(folder: Path, name: str) -> None:
+    (folder / name).write_text("x")
+    solutions.open_solution(folder, COURSE)
+
+
+def test_missing_file_is_named_with_a_cure(folder: Path) -> None:
+    (folder / "ring.cpp").unlink()
+    with pytest.raises(LabError, match="ring.cpp is missing") as caught:
+        solutions.open_solution(folder, COURSE)
+    assert "--with reference:2" in str(caught.value)
+
+
+def test_odd_files_are_refused(folder: Path) -> None:
+    path = folder / "ring.cpp"
+    path.unlink()
+    path.mkdir()
+    with pytest.raises(LabError, match="no file"):
+        solutions.open_solution(folder, COURSE)
+    path.rmdir()
+    path.symlink_to("absent.cpp")
+    with pytest.raises(LabError, match="no file"):
+        solutions.open_solution(folder, COURSE)
+    path.unlink()
+    os.mkfifo(path)
+    with pytest.raises(LabError, match="no file"):
+        solutions.open_solution(folder, COURSE)
+    path.unlink()
+    path.write_text("")
+    with pytest.raises(LabError, match="is empty"):
+        solutions.open_solution(folder, COURSE)
+    path.write_text("x" * (solutions.LARGEST_FILE_BYTES + 1))
+    with pytest.raises(LabError, match="not compiled"):
+        solutions.open_solution(folder, COURSE)
+
+
+def test_folder_that_is_none(tmp_path: Path) -> None:
+    with pytest.raises(LabError, match="no such folder"):
+        solutions.open_solution(tmp_path / "absent", COURSE)
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(LabError, match="is a file"):
+        solutions.open_solution(tmp_path / "file", COURSE)
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [
+        ("reference", "write FOLDER:LABS"),
+        (":1", "write FOLDER:LABS"),
+        ("reference:", "write FOLDER:LABS"),
+        ("absent:1", "no folder"),
+        ("reference:9", "there is no lab '9'"),
+        ("reference:1A", "by parts"),
+        ("reference:1,,2", "there is no lab ''"),
+    ],
+)
+def test_with_is_checked(value: str, told: str) -> None:
+    with pytest.raises(LabError, match=told):
+        solutions.parse_with([value], COURSE)
