@@ -1,0 +1,83 @@
+// Requests and replies between nodes over TCP.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+
+#include "net/asio.h"
+#include "net/frame.h"
+#include "net/metrics.h"
+#include "node/config_file.h"
+
+namespace dynamo::net {
+
+/// One way to answer one request; dead connections swallow it.
+using Answer = std::function<void(std::string reply_bytes)>;
+
+struct TransportOptions {
+  NodeId self;
+  Peers peers;
+  std::uint64_t queue_bytes = 8u << 20;  ///< Waiting to be sent, a connection.
+  std::string secret;                    ///< Both ends must have the same.
+  std::size_t max_inbound = 512;         ///< Connections that others hold open to us.
+};
+
+/// One connection to each peer for our requests and its replies, opened at the first request and again,
+/// after a pause that grows to half a second, when it breaks. One thread: that of `io`.
+class Transport {
+ public:
+  using OnRequest = std::function<void(const NodeId& from, MessageType, std::string bytes, Answer)>;
+  using OnReply = std::function<void(std::uint64_t call, std::string bytes)>;
+  using OnRefused = std::function<void(std::uint64_t call, std::string why)>;
+
+  /// Binds the peer port at once; throws ConfigError if it is taken. `metrics` outlives the transport.
+  Transport(boost::asio::io_context& io, TransportOptions options, Metrics& metrics);
+  ~Transport();
+  Transport(const Transport&) = delete;
+  Transport& operator=(const Transport&) = delete;
+
+  /// Where it listens: the port that was chosen, if the peers file says 0.
+  Address address() const;
+
+  /// Begins to accept. The callbacks are never called from within send().
+  void start(OnRequest on_request, OnReply on_reply, OnRefused on_refused);
+
+  /// Sends a request. At most one of on_reply and on_refused follows for `call`: refused when nothing
+  /// listens, the link breaks, or its queue is full. Who waits sets the timeout.
+  void send(const NodeId& to, std::uint64_t call, MessageType type, std::string bytes);
+
+  /// A call was given up: a late reply to it is dropped. A peer that has said nothing at all for seconds
+  /// may be gone without a word: then the connection is made anew.
+  void forget(const NodeId& to, std::uint64_t call);
+
+  /// Closes everything.
+  void stop();
+
+ private:
+  class Link;
+  class Session;
+  friend class Link;
+  friend class Session;
+
+  void accept();
+  std::string secret_digest() const;
+
+  boost::asio::io_context& io_;
+  const TransportOptions options_;
+  Metrics& metrics_;
+  boost::asio::ip::tcp::acceptor acceptor_;
+  boost::asio::steady_timer accept_pause_;
+  OnRequest on_request_;
+  OnReply on_reply_;
+  OnRefused on_refused_;
+  std::map<NodeId, std::shared_ptr<Link>> links_;
+  std::set<std::shared_ptr<Session>> sessions_;
+  bool stopped_ = false;
+};
+
+}  // namespace dynamo::net

@@ -1,0 +1,13 @@
+// What a node answers over HTTP: the operator's console, metrics, and (from lab 3 on) keys.
+#pragma once
+
+#include "net/http_server.h"
+
+namespace dynamo {
+
+class RealNode;
+
+/// Answers `request` exactly once. docs/protocol.md lists the routes.
+void serve_http(RealNode& node, const net::HttpRequest& request, net::HttpServer::Respond respond);
+
+}  // namespace dynamo

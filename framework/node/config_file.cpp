@@ -1,0 +1,187 @@
+#include "node/config_file.h"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <fstream>
+#include <iterator>
+#include <set>
+#include <string_view>
+
+#include "core/json.h"
+
+namespace dynamo {
+
+namespace {
+
+struct Meaning {
+  std::string_view field;
+  std::string_view text;
+};
+
+// One line for each field of NodeConfig; a test compares the two lists.
+constexpr std::array kMeanings = {
+    Meaning{"q", "Virtual nodes: equal arcs of the ring. Fixed for the life of a cluster."},
+    Meaning{"n", "Replicas of each key."},
+    Meaning{"gossip_period_ms", "One round: every node starts one exchange each period."},
+    Meaning{"call_timeout_ms", "Longest wait for a peer's answer."},
+    Meaning{"seeds", "Nodes that one with an empty disk asks first."},
+    Meaning{"modules", "Modules at work: membership, ring, warmup."},
+    Meaning{"disk_limit_bytes", "How large a node's store may grow. Beyond it the node refuses to add data."},
+    Meaning{"peer_queue_bytes", "Bytes that may wait to be sent to one peer. Beyond it a call is refused."},
+    Meaning{"http_timeout_ms", "Longest wait for a client to send its request or to take its answer."},
+    Meaning{"cluster_secret", "Nodes with different secrets do not talk to each other."},
+};
+
+constexpr std::array<std::string_view, 3> kModules = {"membership", "ring", "warmup"};
+
+Json read_json(const std::filesystem::path& file) {
+  std::ifstream in(file);
+  if (!in) throw ConfigError(file.string() + ": cannot be read; is the path right?");
+  try {
+    return Json::parse(in);
+  } catch (const Json::parse_error& error) {
+    throw ConfigError(file.string() + ": is not JSON: " + error.what());
+  }
+}
+
+Address parse_address(const Json& value, const std::string& where) {
+  const auto fail = [&] {
+    throw ConfigError(where + ": expected an address such as \"127.0.0.1:7001\", found " + value.dump());
+  };
+  if (!value.is_string()) fail();
+  const std::string text = value.get<std::string>();
+  const std::size_t colon = text.rfind(':');
+  if (colon == std::string::npos || colon == 0) fail();
+  Address address;
+  address.host = text.substr(0, colon);
+  if (address.host.front() == '[' && address.host.back() == ']') {
+    address.host = address.host.substr(1, address.host.size() - 2);
+  }
+  const char* begin = text.data() + colon + 1;
+  const char* end = text.data() + text.size();
+  const auto [stop, error] = std::from_chars(begin, end, address.port);
+  if (error != std::errc() || stop != end) fail();
+  return address;
+}
+
+}  // namespace
+
+std::string Address::text() const {
+  const bool v6 = host.find(':') != std::string::npos;
+  return (v6 ? "[" + host + "]" : host) + ":" + std::to_string(port);
+}
+
+void check_node_id(const NodeId& id, const std::string& where) {
+  const auto good = [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-'; };
+  if (id.empty() || id.size() > 32 || id[0] < 'a' || !std::all_of(id.begin(), id.end(), good)) {
+    throw ConfigError(where + ": \"" + id +
+                      "\" is no name for a node; use 1 to 32 of a-z, 0-9 and -, a letter first");
+  }
+}
+
+void check_config(const NodeConfig& config, const std::string& where) {
+  const auto demand = [&](bool good, const std::string& what) {
+    if (!good) throw ConfigError(where + ": " + what);
+  };
+  demand(config.q >= 1 && config.q <= 65536, "q must be 1 to 65536");
+  demand(config.n >= 1 && config.n <= 64, "n must be 1 to 64");
+  demand(config.gossip_period >= std::chrono::milliseconds(1), "gossip_period_ms must be at least 1");
+  demand(config.call_timeout >= std::chrono::milliseconds(1), "call_timeout_ms must be at least 1");
+  demand(config.http_timeout >= std::chrono::milliseconds(1), "http_timeout_ms must be at least 1");
+  demand(config.disk_limit_bytes >= 1u << 20, "disk_limit_bytes must be at least 1048576");
+  demand(config.peer_queue_bytes >= 1u << 16, "peer_queue_bytes must be at least 65536");
+  for (const NodeId& seed : config.seeds) check_node_id(seed, where + ": seeds");
+  for (const std::string& module : config.modules) {
+    demand(std::find(kModules.begin(), kModules.end(), module) != kModules.end(),
+           "modules: \"" + module + "\" is none; known are membership, ring, warmup");
+  }
+}
+
+NodeConfig load_config(const std::filesystem::path& file) {
+  NodeConfig config;
+  try {
+    json::from(read_json(file), config, file.string());
+  } catch (const JsonError& error) {
+    throw ConfigError(error.what());
+  }
+  check_config(config, file.string());
+  return config;
+}
+
+Peers load_peers(const std::filesystem::path& file) {
+  const std::string name = file.string();
+  const Json document = read_json(file);
+  if (!document.is_object() || !document.contains("nodes") || !document["nodes"].is_object() ||
+      document.size() != 1) {
+    throw ConfigError(name + R"(: expected {"nodes": {"n1": {"peer": "127.0.0.1:7001", )" +
+                      R"("http": "127.0.0.1:8001"}, …}})");
+  }
+  Peers peers;
+  std::map<Address, std::string> taken;
+  for (const auto& [id, entry] : document["nodes"].items()) {
+    const std::string where = name + ": nodes." + id;
+    check_node_id(id, name + ": nodes");
+    if (!entry.is_object()) throw ConfigError(where + R"(: expected {"peer": …, "http": …})");
+    PeerAddresses addresses;
+    for (const auto& [key, value] : entry.items()) {
+      if (key != "peer" && key != "http") {
+        throw ConfigError(where + ": unknown field \"" + key + "\"; known are: peer, http");
+      }
+      Address address = parse_address(value, where + "." + key);
+      if (address.port != 0) {
+        const auto [first, is_new] = taken.try_emplace(address, id + "." + key);
+        if (!is_new) {
+          throw ConfigError(where + "." + key + ": " + address.text() + " is taken by " + first->second);
+        }
+      }
+      (key == "peer" ? addresses.peer : addresses.http) = std::move(address);
+    }
+    if (addresses.peer.host.empty()) throw ConfigError(where + ": the field \"peer\" is missing");
+    if (addresses.http.host.empty()) throw ConfigError(where + ": the field \"http\" is missing");
+    peers.emplace(id, std::move(addresses));
+  }
+  if (peers.empty()) throw ConfigError(name + ": nodes: no node is named");
+  return peers;
+}
+
+std::string config_table() {
+  const Json defaults = json::to(NodeConfig{});
+  std::string table =
+      "# Settings of a cluster\n\n"
+      "Printed by `dynamo-node --print-defaults` from the code; a test compares. A config file is one JSON\n"
+      "object; absent fields have these defaults. Durations are milliseconds and end in `_ms`, sizes are bytes.\n\n"
+      "| field | default | meaning |\n|---|---|---|\n";
+  for (const Meaning& meaning : kMeanings) {
+    const std::string field(meaning.field);
+    table += "| `" + field + "` | `" + defaults.at(field).dump() + "` | " + std::string(meaning.text) + " |\n";
+  }
+  return table;
+}
+
+std::string config_schema() {
+  const Json defaults = json::to(NodeConfig{});
+  Json schema = {{"$schema", "http://json-schema.org/draft-07/schema#"},
+                 {"title", "Settings of a Dynamo Labs cluster"},
+                 {"type", "object"},
+                 {"additionalProperties", false},
+                 {"properties", Json::object()}};
+  for (const Meaning& meaning : kMeanings) {
+    const std::string field(meaning.field);
+    const Json& value = defaults.at(field);
+    Json property = {{"description", meaning.text}, {"default", value}};
+    if (value.is_string()) {
+      property["type"] = "string";
+    } else if (value.is_array()) {
+      property["type"] = "array";
+      property["items"] = {{"type", "string"}};
+    } else {
+      property["type"] = field.ends_with("_ms") ? "number" : "integer";
+      property["minimum"] = 0;
+    }
+    schema["properties"][field] = std::move(property);
+  }
+  return schema.dump(2) + "\n";
+}
+
+}  // namespace dynamo

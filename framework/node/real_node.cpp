@@ -1,0 +1,174 @@
+#include "node/real_node.h"
+
+#include <iostream>
+#include <random>
+#include <utility>
+
+#include "node/admin_api.h"
+
+namespace dynamo {
+
+namespace {
+
+/// The only draw from outside: everything else follows from it.
+std::uint64_t seed_of_this_process() {
+  std::random_device device;
+  return (static_cast<std::uint64_t>(device()) << 32) ^ device();
+}
+
+Peers bound_to(Peers peers, const NodeId& self, const std::string& bind) {
+  if (!bind.empty()) {
+    peers.at(self).peer.host = bind;
+    peers.at(self).http.host = bind;
+  }
+  return peers;
+}
+
+/// Requests that no module has answered yet; at the bound the oldest is given up.
+constexpr std::size_t kMaxOpenRequests = 65536;
+
+}  // namespace
+
+RealNode::RealNode(boost::asio::io_context& io, RealNodeOptions options)
+    : io_(io),
+      options_(std::move(options)),
+      random_(seed_of_this_process()),
+      // 48 bits, so that any JSON reader keeps them.
+      store_({options_.data, options_.config.disk_limit_bytes, true}, random_.next() >> 16),
+      node_({options_.id, store_.incarnation(), options_.config}, store_, *this),
+      transport_(io,
+                 {options_.id, bound_to(options_.peers, options_.id, options_.bind),
+                  options_.config.peer_queue_bytes, options_.config.cluster_secret},
+                 metrics_),
+      http_(io,
+            {bound_to(options_.peers, options_.id, options_.bind).at(options_.id).http,
+             std::chrono::duration_cast<std::chrono::milliseconds>(options_.config.http_timeout)},
+            metrics_) {}
+
+RealNode::~RealNode() { stop(); }
+
+void RealNode::start() {
+  transport_.start(
+      [this](const NodeId& from, MessageType type, std::string bytes, net::Answer answer) {
+        take_request(from, type, std::move(bytes), std::move(answer));
+      },
+      [this](CallId id, std::string bytes) { end_call(id, std::move(bytes)); },
+      [this](CallId id, std::string why) {
+        end_call(id, Error{ErrorCode::refused, std::move(why)});
+      });
+  enqueue([this] { node_.start(moment(), options_.bootstrap); });
+  http_.start([this](const net::HttpRequest& request, net::HttpServer::Respond respond) {
+    serve_http(*this, request, std::move(respond));
+  });
+}
+
+void RealNode::stop() {
+  if (std::exchange(stopped_, true)) return;
+  http_.stop();
+  transport_.stop();
+  calls_.clear();
+  timers_.clear();
+  requests_.clear();
+}
+
+Moment RealNode::moment() {
+  using std::chrono::duration_cast;
+  return {Instant(duration_cast<Duration>(std::chrono::steady_clock::now() - born_)),
+          Instant(duration_cast<Duration>(std::chrono::system_clock::now().time_since_epoch())),
+          random_.next()};
+}
+
+void RealNode::enqueue(std::function<void()> handler) {
+  if (stopped_) return;
+  inbox_.push_back(std::move(handler));
+  if (std::exchange(turn_posted_, true)) return;
+  boost::asio::post(io_, [this] { turn(); });
+}
+
+void RealNode::turn() {
+  turn_posted_ = false;
+  if (stopped_) return;
+  // What these handlers cause comes in the next turn.
+  const std::vector<std::function<void()>> handlers = std::exchange(inbox_, {});
+  store_.begin();
+  for (const auto& handler : handlers) handler();
+  metrics_.count("dynamo_handlers_total", "", handlers.size());
+  if (store_.commit()) metrics_.count("dynamo_commits_total");
+  for (const auto& output : std::exchange(outbox_, {})) output();
+}
+
+void RealNode::run_handler(std::function<void(Node&)> work, std::function<void()> answer) {
+  enqueue([this, work = std::move(work), answer = std::move(answer)] {
+    node_.handler(moment(), [&] { work(node_); });
+    outbox_.push_back(answer);
+  });
+}
+
+void RealNode::take_request(const NodeId& from, MessageType type, std::string bytes, net::Answer answer) {
+  const RequestToken token = ++last_token_;
+  requests_.emplace(token, std::move(answer));
+  if (requests_.size() > kMaxOpenRequests) requests_.erase(requests_.begin());
+  enqueue([this, token, from, type, bytes = std::move(bytes)] {
+    if (node_.request(moment(), token, from, type, bytes)) return;
+    requests_.erase(token);
+    metrics_.count("dynamo_frames_dropped_total", "reason=\"no module takes it\"");
+  });
+}
+
+void RealNode::end_call(CallId id, Result<std::string> outcome) {
+  if (calls_.erase(id) == 0) return;
+  enqueue([this, id, outcome = std::move(outcome)] { node_.call_ended(moment(), id, outcome); });
+}
+
+void RealNode::call(CallId id, const NodeId& to, MessageType type, std::string bytes, Duration timeout) {
+  outbox_.emplace_back([this, id, to, type, bytes = std::move(bytes), timeout] {
+    send_call(id, to, type, bytes, timeout);
+  });
+}
+
+void RealNode::send_call(CallId id, const NodeId& to, MessageType type, std::string bytes, Duration timeout) {
+  const auto entry = calls_.emplace(id, OpenCall{to, boost::asio::steady_timer(io_, timeout)}).first;
+  entry->second.timer.async_wait([this, id, to](const boost::system::error_code& cancelled) {
+    if (cancelled) return;
+    transport_.forget(to, id);
+    end_call(id, Error{ErrorCode::timed_out, to + " did not answer in time"});
+  });
+  if (to == options_.id) {  // a message to oneself needs no socket
+    return take_request(to, type, std::move(bytes), [this, id](std::string reply) { end_call(id, std::move(reply)); });
+  }
+  transport_.send(to, id, type, std::move(bytes));
+}
+
+void RealNode::reply(RequestToken token, std::string bytes) {
+  outbox_.emplace_back([this, token, bytes = std::move(bytes)] {
+    const auto found = requests_.find(token);
+    if (found == requests_.end()) return;
+    const net::Answer answer = std::move(found->second);
+    requests_.erase(found);
+    answer(bytes);
+  });
+}
+
+void RealNode::set_timer(TimerId id, Duration delay) {
+  outbox_.emplace_back([this, id, delay] { arm_timer(id, delay); });
+}
+
+void RealNode::arm_timer(TimerId id, Duration delay) {
+  boost::asio::steady_timer& timer = timers_.try_emplace(id, io_).first->second.timer;
+  timer.expires_after(delay);
+  timer.async_wait([this, id](const boost::system::error_code& cancelled) {
+    if (cancelled) return;
+    timers_.erase(id);
+    enqueue([this, id] { node_.timer_fired(moment(), id); });
+  });
+}
+
+void RealNode::cancel_timer(TimerId id) {
+  outbox_.emplace_back([this, id] { timers_.erase(id); });
+}
+
+void RealNode::note(std::string_view text) {
+  std::cerr << options_.id << " notes: " << text << '\n';
+}
+
+}  // namespace dynamo

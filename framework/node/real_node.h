@@ -1,0 +1,99 @@
+// A real node: Node's effects carried out on sockets, timers and a disk. One thread.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "core/random.h"
+#include "net/asio.h"
+#include "net/http_server.h"
+#include "net/metrics.h"
+#include "net/transport.h"
+#include "node/node.h"
+#include "storage/lmdb_store.h"
+
+namespace dynamo {
+
+struct RealNodeOptions {
+  NodeId id;
+  std::filesystem::path data;     ///< Folder of the disk.
+  NodeConfig config;
+  Peers peers;
+  std::string bind;               ///< Instead of the loopback addresses of the peers file; empty: as there.
+  std::string admin_token;        ///< Demanded by /admin unless it is empty.
+  bool bootstrap = false;
+};
+
+/// Output commit with group commit: all handlers that wait in one turn of the loop run, their writes
+/// are made durable together, and only then their messages, answers and timers take effect.
+class RealNode final : private Effects {
+ public:
+  /// Opens disk and ports. Throws ConfigError or StorageError.
+  RealNode(boost::asio::io_context& io, RealNodeOptions options);
+  ~RealNode() override;
+  RealNode(const RealNode&) = delete;
+  RealNode& operator=(const RealNode&) = delete;
+
+  /// Starts the modules and serves. Exceptions of a handler come out of io.run(): the node must stop.
+  void start();
+  void stop();
+
+  net::Metrics& metrics() { return metrics_; }
+  Address peer_address() const { return transport_.address(); }
+  Address http_address() const { return http_.address(); }
+
+  /// Queues `work` as a handler of the node. `answer` is what it gives out after the commit.
+  void run_handler(std::function<void(Node&)> work, std::function<void()> answer);
+
+  const RealNodeOptions& options() const { return options_; }
+  Moment moment();
+
+ private:
+  struct Timer {
+    explicit Timer(boost::asio::io_context& io) : timer(io) {}
+    boost::asio::steady_timer timer;
+  };
+  struct OpenCall {
+    NodeId to;
+    boost::asio::steady_timer timer;
+  };
+
+  void enqueue(std::function<void()> handler);
+  void turn();
+  void end_call(CallId id, Result<std::string> outcome);
+  void take_request(const NodeId& from, MessageType type, std::string bytes, net::Answer answer);
+
+  // Effects: kept back in outbox_ until the commit.
+  void call(CallId id, const NodeId& to, MessageType type, std::string bytes, Duration timeout) override;
+  void reply(RequestToken token, std::string bytes) override;
+  void set_timer(TimerId id, Duration delay) override;
+  void cancel_timer(TimerId id) override;
+  void note(std::string_view text) override;
+
+  void send_call(CallId id, const NodeId& to, MessageType type, std::string bytes, Duration timeout);
+  void arm_timer(TimerId id, Duration delay);
+
+  boost::asio::io_context& io_;
+  const RealNodeOptions options_;
+  net::Metrics metrics_;
+  Random random_;
+  const std::chrono::steady_clock::time_point born_ = std::chrono::steady_clock::now();
+  LmdbStore store_;
+  Node node_;
+  net::Transport transport_;
+  net::HttpServer http_;
+  std::vector<std::function<void()>> inbox_;    ///< Handlers that wait for the next turn.
+  std::vector<std::function<void()>> outbox_;   ///< What this turn's handlers did, in order.
+  bool turn_posted_ = false;
+  std::map<CallId, OpenCall> calls_;
+  std::map<TimerId, Timer> timers_;
+  std::map<RequestToken, net::Answer> requests_;
+  RequestToken last_token_ = 0;
+  bool stopped_ = false;
+};
+
+}  // namespace dynamo
