@@ -61,8 +61,8 @@ class Replay {
     return order;
   }
 
-  /// The joiner takes floor(Q/S) vnodes, one at a time: of those whose owner is most loaded at that
-  /// moment, the one that comes first in the joiner's own order.
+  /// The joiner takes floor(Q/S) vnodes, one after the other from the host that is then the most
+  /// loaded: those that come first in the joiner's own order.
   void join(const NodeId& name) {
     hosts_.push_back({name, hash_of(name), 0});
     const std::size_t joiner = hosts_.size() - 1;
@@ -71,20 +71,27 @@ class Replay {
       hosts_[joiner].load = q_;
       return;
     }
-    const std::vector<VnodeId> order = own_order(hosts_[joiner]);
-    const std::size_t share = q_ / hosts_.size();
-    while (hosts_[joiner].load < share) take_one_from_each_most_loaded(joiner, share, order);
+    std::vector<std::size_t> to_give = shares_to_give(q_ / hosts_.size());
+    for (const VnodeId v : own_order(hosts_[joiner])) {
+      if (to_give[owner_[v]] == 0) continue;
+      --to_give[owner_[v]];
+      give(v, joiner);
+    }
   }
 
-  /// One level down: each host that is most loaded now gives its first vnode of `order`.
-  void take_one_from_each_most_loaded(std::size_t joiner, std::size_t share,
-                                      const std::vector<VnodeId>& order) {
-    std::size_t most = 0;
-    for (const Host& host : hosts_) most = std::max(most, host.load);
-    for (const VnodeId v : order) {
-      if (hosts_[joiner].load == share) return;
-      if (hosts_[owner_[v]].load == most && owner_[v] != joiner) give(v, joiner);
+  /// How many of `total` vnodes each host gives up. Of several most loaded hosts, the one that
+  /// joined first gives the next.
+  std::vector<std::size_t> shares_to_give(std::size_t total) const {
+    std::vector<std::size_t> shares(hosts_.size(), 0);
+    const auto left = [&](std::size_t host) { return hosts_[host].load - shares[host]; };
+    for (; total > 0; --total) {
+      std::size_t most = 0;
+      for (std::size_t host = 1; host < hosts_.size(); ++host) {
+        if (left(host) > left(most)) most = host;
+      }
+      ++shares[most];
     }
+    return shares;
   }
 
   /// Each vnode of the leaver, in ascending order, goes to the least loaded host at that moment; of

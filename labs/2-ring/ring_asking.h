@@ -46,7 +46,7 @@ inline Event leave(const NodeId& subject, std::uint64_t counter, const NodeId& b
 
 inline std::vector<NodeId> names(std::size_t count) {
   std::vector<NodeId> hosts;
-  for (std::size_t i = 1; i <= count; ++i) hosts.push_back("n" + std::to_string(i));
+  for (std::size_t i = 1; i <= count; ++i) hosts.push_back(NodeId("n").append(std::to_string(i)));
   return hosts;
 }
 
