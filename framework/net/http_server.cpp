@@ -102,10 +102,8 @@ class HttpServer::Connection : public std::enable_shared_from_this<Connection> {
     if (error == http::error::header_limit || error == http::error::buffer_overflow) {
       return refuse(431, "too_large", "the header is larger than " + std::to_string(kMaxHeaderBytes) + " bytes");
     }
-    if (error == http::error::end_of_stream || error == beast::error::timeout ||
-        error.category() != http::make_error_code(http::error::bad_method).category()) {
-      return end();
-    }
+    const bool malformed = error.category() == http::make_error_code(http::error::bad_method).category();
+    if (error == http::error::end_of_stream || (error && !malformed)) return end();
     if (error) return refuse(400, "invalid_argument", "this is no HTTP/1.1 request: " + error.message());
     run();
   }
