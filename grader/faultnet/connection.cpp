@@ -35,17 +35,17 @@ void Connection::start() {
 }
 
 void Connection::connect() {
-  callee_.socket.async_connect(
-      proxy_.upstream_, [this, self = shared_from_this()](const error_code& error) {
-        if (closed_) return;
-        if (error) return end(callee_);
-        callee_.connected = true;
-        error_code ignored;
-        callee_.socket.set_option(tcp::no_delay(true), ignored);
-        callee_.lane.open();
-        read(callee_);
-        settle();
-      });
+  callee_.socket.async_connect(proxy_.upstream_,
+                               [this, self = shared_from_this()](const error_code& error) {
+                                 if (closed_) return;
+                                 if (error) return end(callee_);
+                                 callee_.connected = true;
+                                 error_code ignored;
+                                 callee_.socket.set_option(tcp::no_delay(true), ignored);
+                                 callee_.lane.open();
+                                 read(callee_);
+                                 settle();
+                               });
 }
 
 void Connection::read(End& from) {

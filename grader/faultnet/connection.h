@@ -14,8 +14,8 @@
 
 namespace dynamo::faultnet {
 
-/// Two sockets and two lanes. Ends when both ends may know that it has: as long as the network between
-/// them is cut, neither learns that the other closed, or was never there.
+/// Two sockets and two lanes. Ends when both ends may know that it has: as long as the network
+/// between them is cut, neither learns that the other closed, or was never there.
 class Connection : public std::enable_shared_from_this<Connection> {
  public:
   Connection(Proxy& proxy, boost::asio::ip::tcp::socket caller);
@@ -33,7 +33,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
     std::array<char, 16384> buffer{};
     bool connected = false;
     bool reading = false;
-    bool ended = false;      ///< It closed, or broke: nothing more comes from it.
+    bool ended = false;  ///< It closed, or broke: nothing more comes from it.
   };
 
   void connect();

@@ -50,21 +50,20 @@ void Lane::wait() {
 void Lane::write() {
   if (!open_ || writing_ || failed_ || due_.empty()) return;
   writing_ = true;
-  boost::asio::async_write(
-      out_, boost::asio::buffer(due_.front().frame),
-      [this, alive = owner_.lock()](const error_code& error, std::size_t) {
-        writing_ = false;
-        if (error) {
-          stop();
-        } else {
-          Parcel parcel = std::move(due_.front());
-          due_.pop_front();
-          bytes_ -= parcel.frame.size();
-          if (parcel.is_message) network_.received(parcel.message);
-          write();
-        }
-        on_change_();
-      });
+  boost::asio::async_write(out_, boost::asio::buffer(due_.front().frame),
+                           [this, alive = owner_.lock()](const error_code& error, std::size_t) {
+                             writing_ = false;
+                             if (error) {
+                               stop();
+                             } else {
+                               Parcel parcel = std::move(due_.front());
+                               due_.pop_front();
+                               bytes_ -= parcel.frame.size();
+                               if (parcel.is_message) network_.received(parcel.message);
+                               write();
+                             }
+                             on_change_();
+                           });
 }
 
 }  // namespace dynamo::faultnet

@@ -24,12 +24,12 @@ struct Parcel {
   Message message;          ///< Its `bytes` are not kept: empty.
 };
 
-/// Holds frames until they are due, then writes them in order of their time. Only on the loop's thread.
-/// The owner keeps it alive while handlers run: `owner` is held by each of them.
+/// Holds frames until they are due, then writes them in order of their time. Only on the loop's
+/// thread. The owner keeps it alive while handlers run: `owner` is held by each of them.
 class Lane {
  public:
-  /// `on_written` gets each parcel that went out; `on_change` runs when the lane has become emptier or
-  /// its socket has failed.
+  /// `on_written` gets each parcel that went out; `on_change` runs when the lane has become emptier
+  /// or its socket has failed.
   Lane(boost::asio::ip::tcp::socket& out, Network& network);
 
   void bind(std::weak_ptr<void> owner, std::function<void()> on_change);
@@ -47,7 +47,8 @@ class Lane {
   void wait();
   void write();
 
-  /// Read no more from the other end above that; a message larger than all of it still passes alone.
+  /// Read no more from the other end above that; a message larger than all of it still passes
+  /// alone.
   static constexpr std::size_t kMostBytes = std::size_t{4} << 20;
 
   boost::asio::ip::tcp::socket& out_;
@@ -59,7 +60,7 @@ class Lane {
   std::map<std::pair<std::chrono::steady_clock::time_point, std::uint64_t>, Parcel> waiting_;
   std::deque<Parcel> due_;
   std::uint64_t arrivals_ = 0;
-  std::size_t bytes_ = 0;   ///< Of all parcels held.
+  std::size_t bytes_ = 0;  ///< Of all parcels held.
   bool open_ = false;
   bool writing_ = false;
   bool failed_ = false;

@@ -2,7 +2,8 @@
 //
 //     faultnet --spec FILE
 //
-// prints {"ports": {"n1": {"n2": 40123, …}, …}}, then takes commands from standard input until it ends.
+// prints {"ports": {"n1": {"n2": 40123, …}, …}}, then takes commands from standard input until it
+// ends.
 #include <utility>
 
 #include <boost/asio/io_context.hpp>
@@ -26,8 +27,10 @@ constexpr std::string_view kUsage =
     "usage: faultnet --spec FILE\n"
     "  FILE is JSON: {\"seed\": 1, \"nodes\": {\"n1\": \"127.0.0.1:7001\", …}, \"links\": {…}, "
     "\"record\": \"trace.jsonl\"}\n"
-    "  Prints the port that each node is to take for each other. Then reads commands, one JSON object a\n"
-    "  line, from standard input and answers each: the actions cut, heal, link and drop of a fault plan,\n"
+    "  Prints the port that each node is to take for each other. Then reads commands, one JSON "
+    "object a\n"
+    "  line, from standard input and answers each: the actions cut, heal, link and drop of a fault "
+    "plan,\n"
     "  counts, flush, quit. Ends when standard input ends.\n";
 
 int run(const std::string& path) {

@@ -42,7 +42,8 @@ void Network::count(const Message& message, const std::string& fate) {
 
 void Network::record(const Message& message, Step::Kind kind, std::string text, bool with_data) {
   if (!recorder_.on()) return;
-  // A message is told by the end that it happens at: the receiver receives, the sender sends and loses.
+  // A message is told by the end that it happens at: the receiver receives, the sender sends and
+  // loses.
   const bool at_receiver = kind == Step::Kind::receive;
   Step step;
   step.at = now_();
@@ -53,10 +54,11 @@ void Network::record(const Message& message, Step::Kind kind, std::string text, 
   step.reply = message.reply;
   step.id = message.call;
   if (with_data) {
-    step.data = message_to_json(message.type, message.reply, message.bytes).value_or("\"malformed\"");
+    step.data =
+        message_to_json(message.type, message.reply, message.bytes).value_or("\"malformed\"");
   }
   step.text = std::move(text);
-  recorder_.add(step);
+  recorder_.add(step, message.frame_bytes);
 }
 
 std::vector<NodeIndex> Network::chosen(const std::vector<NodeId>& names, const char* field,
@@ -67,7 +69,8 @@ std::vector<NodeIndex> Network::chosen(const std::vector<NodeId>& names, const c
     if (found == nodes_.end()) {
       std::string known;
       for (const NodeId& node : nodes_) known += (known.empty() ? "" : ", ") + node;
-      throw SpecError(std::string(field) + ": no node is called \"" + name + "\"; there are " + known);
+      throw SpecError(std::string(field) + ": no node is called \"" + name + "\"; there are " +
+                      known);
     }
     indexes.push_back(static_cast<NodeIndex>(found - nodes_.begin()));
   }
@@ -80,8 +83,9 @@ std::vector<NodeIndex> Network::chosen(const std::vector<NodeId>& names, const c
 void Network::apply(const sim::Action& action) {
   const std::string& act = action.act;
   if (act != "cut" && act != "heal" && act != "link" && act != "drop") {
-    throw SpecError("act: \"" + act +
-                    "\" is not for the network; known are: cut, heal, link, drop, counts, flush, quit");
+    throw SpecError(
+        "act: \"" + act +
+        "\" is not for the network; known are: cut, heal, link, drop, counts, flush, quit");
   }
   const bool all = act == "heal" || act == "link";
   const std::vector<NodeIndex> froms = chosen(action.nodes, "nodes", all);

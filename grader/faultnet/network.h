@@ -60,7 +60,8 @@ class Network {
   /// from, to, type, reply, fate
   using Row = std::tuple<NodeIndex, NodeIndex, MessageType, bool, std::string>;
 
-  std::vector<NodeIndex> chosen(const std::vector<NodeId>& names, const char* field, bool all) const;
+  std::vector<NodeIndex> chosen(const std::vector<NodeId>& names, const char* field,
+                                bool all) const;
   void count(const Message& message, const std::string& fate);
   void record(const Message& message, sim::Step::Kind kind, std::string text, bool with_data);
 

@@ -10,9 +10,13 @@ Recorder::Recorder(const std::string& path) {
   if (!file_) throw SpecError("record: " + path + " cannot be written");
 }
 
-void Recorder::add(const sim::Step& step) {
+void Recorder::add(const sim::Step& step, std::size_t frame_bytes) {
   if (!on()) return;
-  const std::string line = to_jsonl(step);
+  std::string line = to_jsonl(step);
+  if (frame_bytes != 0) {
+    line.pop_back();  // the brace
+    line += ",\"bytes\":" + std::to_string(frame_bytes) + "}";
+  }
   written_ += line.size() + 1;
   file_ << line << '\n';
   if (on()) return;

@@ -1,6 +1,7 @@
 // Writes the trace of a run, in the simulator's format, so that one viewer reads both.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <fstream>
 #include <string>
@@ -9,8 +10,8 @@
 
 namespace dynamo::faultnet {
 
-/// One line a step. Past `kMostBytes` it stops, with a last line that says so: a run left alone over
-/// night must not fill the disk.
+/// One line a step. Past `kMostBytes` it stops, with a last line that says so: a run left alone
+/// over night must not fill the disk.
 class Recorder {
  public:
   static constexpr std::uint64_t kMostBytes = std::uint64_t{256} << 20;
@@ -19,7 +20,8 @@ class Recorder {
   explicit Recorder(const std::string& path);
 
   bool on() const { return file_.is_open() && written_ < kMostBytes; }
-  void add(const sim::Step& step);
+  /// `frame_bytes`, if there are any, stand in the line as "bytes": what travelled for it.
+  void add(const sim::Step& step, std::size_t frame_bytes = 0);
   void flush() { file_.flush(); }
 
  private:

@@ -57,7 +57,9 @@ Relay::Relay(boost::asio::io_context& io, Network& network, const Spec& spec) : 
       const Address& address = spec.upstream.at(spec.nodes[callee]);
       boost::system::error_code error;
       const auto host = boost::asio::ip::make_address(address.host, error);
-      if (error) throw SpecError("nodes." + spec.nodes[callee] + ": \"" + address.host + "\" is no IP address");
+      if (error)
+        throw SpecError("nodes." + spec.nodes[callee] + ": \"" + address.host +
+                        "\" is no IP address");
       pairs_.push_back({caller, callee,
                         std::make_unique<Proxy>(io, network, caller, callee,
                                                 tcp::endpoint(host, address.port))});

@@ -18,8 +18,8 @@ namespace dynamo::faultnet {
 
 class Connection;
 
-/// What `caller` takes for the peer port of `callee`. Nothing is copied blindly: frames are read, each
-/// message gets its fate, and what survives goes on when its delay is over.
+/// What `caller` takes for the peer port of `callee`. Nothing is copied blindly: frames are read,
+/// each message gets its fate, and what survives goes on when its delay is over.
 class Proxy {
  public:
   /// Listens at once, on a free port of the loopback interface. Throws boost::system::system_error.
@@ -29,7 +29,8 @@ class Proxy {
 
   std::uint16_t port() const { return acceptor_.local_endpoint().port(); }
 
-  /// The network has changed: connections whose ends have missed each other's end meanwhile are closed.
+  /// The network has changed: connections whose ends have missed each other's end meanwhile are
+  /// closed.
   void network_changed();
 
  private:

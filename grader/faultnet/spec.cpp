@@ -13,7 +13,8 @@ namespace {
 Json parse(const std::string& text, const std::string& where) {
   Json document = Json::parse(text, nullptr, false);
   if (document.is_discarded()) throw SpecError(where + ": this is no JSON");
-  if (!document.is_object()) throw SpecError(where + ": expected an object, found " + document.dump());
+  if (!document.is_object())
+    throw SpecError(where + ": expected an object, found " + document.dump());
   return document;
 }
 
@@ -54,7 +55,8 @@ Spec read_spec(const std::string& path) {
           spec.upstream[node] = address_of(address, where + "." + node);
         }
       } else {
-        throw SpecError(where + ": not known, or not of the right kind; known are: seed (number), nodes "
+        throw SpecError(where +
+                        ": not known, or not of the right kind; known are: seed (number), nodes "
                         "(object), links (object), record (file name)");
       }
     }

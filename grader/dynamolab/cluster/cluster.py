@@ -386,6 +386,14 @@ class Cluster:
         )
         self.story.tell(f"{of} suspects {listed(wanted) or 'nobody'}")
 
+    def message_sizes(self, message: str) -> list[tuple[str, int]]:
+        """Each message of this type that was sent so far, in order: "request" or "reply", bytes."""
+        return [
+            ("reply" if row.get("reply") else "request", row["bytes"])
+            for row in self.faultnet.records()
+            if row["event"] == "send" and row["message"] == message
+        ]
+
     # For the reader of a failure.
 
     def plan(self) -> dict[str, Any]:
