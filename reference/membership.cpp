@@ -76,6 +76,7 @@ class GossipMembership final : public Membership {
     history_.insert(history_.end(), fresh.begin(), fresh.end());
     std::inplace_merge(history_.begin(), history_.begin() + size, history_.end(), before);
     digest_ = digest_of(history_);
+    choose_peers();
   }
 
   const History& history() const override { return history_; }
@@ -107,6 +108,7 @@ class GossipMembership final : public Membership {
     });
     std::sort(history_.begin(), history_.end(), before);  // encoded numbers sort otherwise
     digest_ = digest_of(history_);
+    choose_peers();
   }
 
   /// Lets the view take `event` in, if it is the newest of its subject.
@@ -152,15 +154,18 @@ class GossipMembership final : public Membership {
   }
 
   void round() {
-    // Suspected peers are among them, so that a healed partition is noticed. So are the seeds, so
-    // that two halves that never heard of each other become one.
+    if (!peers_.empty()) exchange(peers_[env_.random(peers_.size())]);
+  }
+
+  /// Suspected peers are among them, so that a healed partition is noticed. So are the seeds, so
+  /// that two halves that never heard of each other become one.
+  void choose_peers() {
     std::set<NodeId> peers(config_.seeds.begin(), config_.seeds.end());
     for (const auto& [subject, event] : view_) {
       if (event.change == Change::join) peers.insert(subject);
     }
     peers.erase(env_.self());
-    if (peers.empty()) return;
-    exchange(*std::next(peers.begin(), static_cast<std::ptrdiff_t>(env_.random(peers.size()))));
+    peers_.assign(peers.begin(), peers.end());
   }
 
   /// Pull: learn what `peer` has. Then push, if it turned out to lack something.
@@ -189,6 +194,7 @@ class GossipMembership final : public Membership {
   History history_;               ///< In version order; the same set as on disk.
   HistoryDigest digest_{};        ///< Of history_.
   std::map<NodeId, Event> view_;  ///< Per subject its event of highest version.
+  std::vector<NodeId> peers_;     ///< Members and seeds without this node: whom to gossip with.
   std::set<NodeId> suspects_;     ///< Peers that have not answered our latest request.
 };
 // END SOLUTION

@@ -119,10 +119,10 @@ void gossip_within(std::size_t count, int rounds, std::uint32_t exchange_loss_pp
     // answer.
     settle(world, names(1, count), names(1, count - 1));
     Random random(world.seed());
-    const NodeId taker = "n" + std::to_string(1 + random.below(count - 1));
-    world.run_for(kRound + Duration(random.below(static_cast<std::uint64_t>(kRound.count()))));
+    const NodeId taker = name(1 + random.below(count - 1));
+    world.run_for(kLastAnswer);  // each node began its rounds at a moment of its own
     world.phase("the operator adds a node; count the rounds from here");
-    const Operation add = world.add(taker, "n" + std::to_string(count));
+    const Operation add = world.add(taker, name(count));
     world.expect(add.done(), taker + " takes the change: done", to_string(add));
     const auto differ = [&] { return histories_differ(world); };
     world.run_for(rounds * kRound + kLastAnswer);
@@ -172,8 +172,8 @@ TEST(membership, gossip_goes_to_one_random_peer_a_round) {
         most = std::max(most, count);
         told += (told.empty() ? "" : ", ") + peer + " " + std::to_string(count) + " times";
       }
-      const std::string actual =
-          "in " + std::to_string(kRounds) + " rounds it called " + (told.empty() ? "nobody" : told);
+      const std::string actual = std::to_string(kRounds) + " rounds in which it called " +
+                                 (told.empty() ? "nobody" : told);
       world.expect(all >= kRounds - 1, node + " starts one exchange each round", actual);
       world.expect(
           all <= 2 * (kRounds + 1),
@@ -194,7 +194,7 @@ TEST(membership, gossip_goes_to_one_random_peer_a_round) {
   if (first_targets.size() >= 12 && different.size() * 2 < first_targets.size()) {
     violation(
         "n2 draws its peers with env.random(), so in other worlds it calls them in another order",
-        "in " + std::to_string(first_targets.size()) + " worlds there were only " +
+        std::to_string(first_targets.size()) + " worlds, and only " +
             std::to_string(different.size()) + " different orders; one is " +
             list(*different.begin()));
   }

@@ -49,10 +49,10 @@ History random_events(Random& random, std::size_t count) {
   History events;
   while (events.size() < count) {
     const std::uint64_t counter = 1 + random.below(200) / (1 + random.below(40));
-    const NodeId node = "n" + std::to_string(1 + random.below(5));
+    const NodeId node = name(1 + random.below(5));
     const Version version{counter, node, 1 + random.below(3)};
     if (!used.insert(version).second) continue;
-    const NodeId subject = "n" + std::to_string(1 + random.below(12));
+    const NodeId subject = name(1 + random.below(12));
     events.push_back({subject, random.below(2) == 0 ? Change::join : Change::leave, version});
   }
   return events;
