@@ -130,13 +130,15 @@ void install_crash_reports(CrashReport* to, void (*then)()) {
   action.sa_sigaction = on_signal;
   action.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_RESETHAND;
   sigemptyset(&action.sa_mask);
+  // These two no sanitizer takes for itself.
   sigaction(SIGXCPU, &action, nullptr);
+  sigaction(SIGABRT, &action, nullptr);
   if (platform::has_sanitizer()) return;
   stack_t stack{};
   stack.ss_sp = signal_stack;  // the ordinary stack may be what overflowed
   stack.ss_size = sizeof(signal_stack);
   sigaltstack(&stack, nullptr);
-  for (const int number : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT}) {
+  for (const int number : {SIGSEGV, SIGBUS, SIGFPE, SIGILL}) {
     sigaction(number, &action, nullptr);
   }
 }

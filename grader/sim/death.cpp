@@ -59,7 +59,10 @@ std::size_t sanitizer_report(const std::vector<std::string>& lines) {
 std::string sanitizer_headline(const std::string& line) {
   for (const char* banner : {": runtime error: ", "Sanitizer: "}) {
     const std::size_t at = line.find(banner);
-    if (at != std::string::npos) return line.substr(at + std::string(banner).size());
+    if (at == std::string::npos) continue;
+    const std::string text = line.substr(at + std::string(banner).size());
+    // "heap-use-after-free on address 0x… at pc 0x…": addresses say nothing to a reader.
+    return text.substr(0, text.find(" on address "));
   }
   return line;
 }
@@ -188,7 +191,11 @@ std::string tell(const Death& death) {
                                                      : 0;
   const std::size_t end = std::min(lines.size(), first + most);
   if (first < end) text += "\n  its last words:";
-  for (std::size_t i = first; i < end; ++i) text += "\n    " + lines[i];
+  for (std::size_t i = first; i < end; ++i) {
+    // Of a sanitizer's frames only those that a student wrote.
+    const bool frame = sanitizer < lines.size() && lines[i].rfind("    #", 0) == 0;
+    if (!frame || sanitizer_place({lines[i]}, 0)) text += "\n    " + lines[i];
+  }
   return text;
 }
 

@@ -144,6 +144,9 @@ TEST(HostLife, binary_that_is_no_program_is_the_graders_trouble) {
 }
 
 TEST(HostLife, allocations_of_handlers_are_counted) {
+#ifdef HOSTS_ARE_SANITIZED
+  GTEST_SKIP() << "the sanitizer has its own heap";
+#endif
   const auto host = start_process_host(options_for(HOSTILE_HOST));
   deed(*host, "nothing much");
   const std::uint64_t little = host->allocations();
@@ -154,6 +157,9 @@ TEST(HostLife, allocations_of_handlers_are_counted) {
 }
 
 TEST(HostLife, perturbed_heap_shows_dependence_on_addresses_and_rubbish) {
+#ifdef HOSTS_ARE_SANITIZED
+  GTEST_SKIP() << "the sanitizer has its own heap";
+#endif
   const auto plain = start_process_host(options_for(HOSTILE_HOST));
   ProcessOptions options = options_for(HOSTILE_HOST);
   options.perturb = true;

@@ -29,6 +29,13 @@ const bool exits_early = [] {
   return recurse(depth + 1) + room[depth % 256];
 }
 
+/// The same pointer; the compiler does not know, and so does not warn of what is done with it.
+template <class T>
+T* hidden(T* pointer) {
+  asm volatile("" : "+r"(pointer) : : "memory");
+  return pointer;
+}
+
 class HostileWarmup final : public Warmup {
  public:
   explicit HostileWarmup(Env& env) : env_(env) {
@@ -169,20 +176,16 @@ class HostileWarmup final : public Warmup {
   }
   void uninitialised_stack() {
     unsigned char bytes[4096];
-    asm volatile(""
-                 :
-                 : "r"(bytes)
-                 : "memory");  // hides from the compiler that nobody wrote to them
-    env_.note(std::to_string(static_cast<volatile unsigned char*>(bytes)[2000]));
+    env_.note(std::to_string(hidden(&bytes[0])[2000]));
   }
   void allocate() {
     for (int i = 0; i < 1000; ++i) leaked_.emplace_back(100, 'a');
     leaked_.clear();
   }
   void use_after_free() {
-    int* gone = new int(7);
-    delete gone;
-    asm volatile("" : "+r"(gone));     // hides the mistake from the compiler
+    auto* const number = new int(7);
+    const int* gone = hidden(number);
+    delete number;
     env_.note(std::to_string(*gone));  // LINE freed
   }
   void signed_overflow() {
