@@ -17,7 +17,7 @@ from pathlib import Path
 TERMINATE_GRACE_S = 2.0  # From SIGTERM to SIGKILL.
 PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
 
-Command = Sequence[str | Path]
+Command = Sequence[str] | Sequence[Path] | Sequence[str | Path]
 
 # Set once, when the command is on its way out: a thread that still works starts nothing more.
 _stopping = threading.Event()

@@ -36,7 +36,7 @@ def run(arguments: argparse.Namespace) -> int:
         )
     solution = common.open_solution(arguments, known)
     framework = build.Framework("debug", arguments.jobs)
-    framework.build(["libraries"])
+    framework.build(["debugging"])
     label = f"debug{lab.number}-{solution.folder.name}"
     modules = solution.modules(lab)
     built = build.build_node(framework, modules, label, "linked-checks", debug_lab=lab.number)

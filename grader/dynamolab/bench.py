@@ -1,0 +1,221 @@
+"""Measures what has a goal, and says how far from it we are. All goals stand here."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dynamolab import build, processes
+from dynamolab.errors import GraderTrouble
+from dynamolab.labs import Lab
+from dynamolab.paths import BUILD, REFERENCE, ROOT
+
+PROGRAM_DEADLINE_S = 300.0
+GRADE_DEADLINE_S = 300.0
+BUILD_DEADLINE_S = 1800.0
+EDITS = 5  # The median of that many is taken.
+
+
+@dataclass(frozen=True)
+class Goal:
+    """What a figure is measured against."""
+
+    limit: float
+    at_least: bool = False  # Else at most.
+
+    def met(self, value: float) -> bool:
+        return value >= self.limit if self.at_least else value <= self.limit
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One measurement. ``value`` is None if it could not be taken; ``note`` says why."""
+
+    name: str
+    value: float | None
+    unit: str
+    goal: Goal | None = None
+    note: str = ""
+
+    @property
+    def met(self) -> bool | None:
+        if self.goal is None:
+            return None
+        return self.value is not None and self.goal.met(self.value)
+
+    def document(self) -> dict[str, Any]:
+        return {
+            "name": self.name,
+            "value": None if self.value is None else round(self.value, 4),
+            "unit": self.unit,
+            "goal": self.goal.limit if self.goal else None,
+            "met": self.met,
+            "note": self.note,
+        }
+
+
+EDIT_GOAL = Goal(5.0)  # Seconds, from a saved file to the verdict of unit and simulated checks.
+LAB_GOAL = Goal(15.0)  # Seconds, a lab in full, built.
+ALL_GOAL = Goal(60.0)  # Seconds, all labs in full, built.
+COLD_GOAL = Goal(90.0)  # Seconds, everything, without a compiler cache.
+
+
+@dataclass(frozen=True)
+class _Row:
+    """A Google Benchmark of ours that has a goal: which of its numbers counts, in which unit."""
+
+    pattern: re.Pattern[str]
+    name: str
+    field: str  # items_per_second, real_time (in its time_unit), or a counter's name.
+    unit: str
+    goal: Goal
+
+
+# The goals of the programs in grader/bench/, by the names that those give their benchmarks.
+ROWS = (
+    _Row(
+        re.compile(r"handlers/transport:2/batch:1\b.*"),
+        "simulator: handlers out of process, one world at a time, a core",
+        "items_per_second",
+        "events/s",
+        Goal(100_000, at_least=True),
+    ),
+    _Row(
+        re.compile(r"handlers/transport:2/batch:32\b.*"),
+        "simulator: handlers out of process, 32 a crossing, a core",
+        "items_per_second",
+        "events/s",
+        Goal(400_000, at_least=True),
+    ),
+)
+
+_SECONDS = {"ns": 1e-9, "us": 1e-6, "ms": 1e-3, "s": 1.0}
+
+
+def figures_of(document: dict[str, Any]) -> Iterator[Figure]:
+    """From the JSON that a benchmark program wrote: the rows with a goal first, the others as found."""
+    for entry in document.get("benchmarks", []):
+        if entry.get("run_type") == "aggregate" and entry.get("aggregate_name") != "median":
+            continue
+        name = str(entry.get("name", "?"))
+        if entry.get("error_occurred"):
+            yield Figure(name, None, "", Goal(0), str(entry.get("error_message", "failed")))
+            continue
+        row = next((row for row in ROWS if row.pattern.fullmatch(name)), None)
+        if row is not None and row.field in entry:
+            yield Figure(row.name, float(entry[row.field]), row.unit, row.goal)
+        elif row is None and "goal" in entry:  # A program may state a goal beside its figure.
+            yield _with_own_goal(name, entry)
+        elif "items_per_second" in entry:
+            yield Figure(name, float(entry["items_per_second"]), "1/s")
+        else:
+            seconds = float(entry["real_time"]) * _SECONDS[entry.get("time_unit", "ns")]
+            yield Figure(name, seconds * 1e6, "µs")
+
+
+def _with_own_goal(name: str, entry: dict[str, Any]) -> Figure:
+    """Counters `goal` and `at_least` (0 or 1); the figure is items_per_second, or the time in µs."""
+    at_least = bool(entry.get("at_least", 0))
+    goal = Goal(float(entry["goal"]), at_least)
+    if "items_per_second" in entry and at_least:
+        return Figure(name, float(entry["items_per_second"]), "1/s", goal)
+    seconds = float(entry["real_time"]) * _SECONDS[entry.get("time_unit", "ns")]
+    return Figure(name, seconds * 1e6, "µs", goal)
+
+
+def programs(framework: build.Framework, folder: Path) -> Iterator[Figure]:
+    """Runs every Google Benchmark program that was built."""
+    for program in sorted((framework.folder / "grader" / "bench").glob("*bench*")):
+        if not program.is_file() or not os.access(program, os.X_OK):
+            continue
+        out = folder / f"{program.name}.json"
+        command: list[str | Path] = [program, f"--benchmark_out={out}", "--benchmark_out_format=json"]
+        command += ["--benchmark_repetitions=3", "--benchmark_report_aggregates_only=true"]
+        done = processes.run(command, deadline_s=PROGRAM_DEADLINE_S, cwd=ROOT)
+        if done.code != 0 or not out.exists():
+            why = "timed out" if done.timed_out else f"exit code {done.code}: {done.out[-300:]}"
+            yield Figure(program.name, None, "", Goal(0), why)
+            continue
+        yield from figures_of(json.loads(out.read_text(encoding="utf-8")))
+
+
+def _lab(*words: object) -> float:
+    """Seconds of a command as a person types it, the start of Python included."""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "grader")}
+    command = [sys.executable, "-P", "-m", "dynamolab", *map(str, words)]
+    done = processes.run(command, deadline_s=GRADE_DEADLINE_S, cwd=ROOT, env=environment)
+    if done.code != 0:
+        raise GraderTrouble(f"./lab {' '.join(map(str, words))} failed:\n{done.out[-2000:]}")
+    return done.seconds
+
+
+def edit_to_verdict(lab: Lab, folder: Path) -> Figure:
+    """The reference, a line of it changed each time, so that no cache helps."""
+    solution = folder / "edited"
+    shutil.copytree(REFERENCE, solution, ignore=shutil.ignore_patterns("CMakeLists.txt"))
+    report = ["--html", str(folder / "report.html")]
+    words = ["grade", str(lab.number), "--fast", "--solution", solution, *report]
+    _lab(*words)  # Configured and built once; a student edits after that.
+    source = solution / lab.file
+    text = source.read_text(encoding="utf-8")
+    seconds = []
+    for edit in range(EDITS):
+        source.write_text(f"{text}\n// Edit {edit} of {time.time_ns()}.\n", encoding="utf-8")
+        seconds.append(_lab(*words))
+    name = f"edit of {lab.file} → verdict of lab {lab.number}'s unit and simulated checks"
+    return Figure(name, sorted(seconds)[EDITS // 2], "s", EDIT_GOAL)
+
+
+def full_grades(labs: Sequence[Lab], folder: Path) -> Iterator[Figure]:
+    report = ["--html", str(folder / "report.html")]
+    graded = [lab for lab in labs if lab.points]
+    for lab in graded:
+        seconds = _lab("grade", str(lab.number), "--solution", "reference", *report)
+        yield Figure(f"lab {lab.number} graded in full, built", seconds, "s", LAB_GOAL)
+    seconds = _lab("grade", "--solution", "reference", *report)
+    yield Figure(f"all {len(graded)} labs graded in full, built", seconds, "s", ALL_GOAL)
+
+
+def cold_build(jobs: int) -> Figure:
+    """Everything, in a new folder, without ccache."""
+    folder = BUILD / "cold"
+    shutil.rmtree(folder, ignore_errors=True)
+    environment = {**os.environ, "CCACHE_DISABLE": "1"}
+    began = time.monotonic()
+    try:
+        commands: tuple[list[str | Path], ...] = (
+            ["cmake", "--preset", "release", "-B", folder],
+            ["ninja", "-C", folder, "-j", str(jobs)],
+        )
+        for command in commands:
+            done = processes.run(command, deadline_s=BUILD_DEADLINE_S, cwd=ROOT, env=environment)
+            if done.code != 0:
+                return Figure("cold build of everything", None, "s", COLD_GOAL, done.out[-300:])
+        return Figure("cold build of everything", time.monotonic() - began, "s", COLD_GOAL)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def measure(
+    labs: Sequence[Lab], framework: build.Framework, folder: Path, on_step: Callable[[str], None]
+) -> list[Figure]:
+    """All of it, one thing at a time: nothing else of ours runs beside a measurement."""
+    figures: list[Figure] = []
+    on_step("benchmark programs")
+    figures += programs(framework, folder)
+    first = next(lab for lab in labs if lab.points)
+    on_step(f"edit of {first.file}")
+    figures.append(edit_to_verdict(first, folder))
+    on_step("full grades")
+    figures += full_grades(labs, folder)
+    on_step("cold build")
+    figures.append(cold_build(framework.jobs))
+    return figures
