@@ -25,6 +25,11 @@ void (*afterwards)() = nullptr;
 std::uintptr_t base = 0;  // of the program; taken early, since a handler must not ask
 alignas(16) char signal_stack[64 * 1024];
 
+/// Code addresses come as numbers; the unwinder speaks of pointers.
+void* as_pointer(std::uintptr_t address) {
+  return reinterpret_cast<void*>(address);  // NOLINT(performance-no-int-to-ptr)
+}
+
 void copy_text(char* to, std::size_t size, const char* from) {
   std::strncpy(to, from, size - 1);
   to[size - 1] = '\0';
@@ -47,7 +52,7 @@ void print_frames(const char* headline) {
   say("\n");
   void* frames[CrashReport::kFrames];
   for (std::size_t i = 0; i < report->frame_count; ++i) {
-    frames[i] = reinterpret_cast<void*>(report->frames[i] + base);
+    frames[i] = as_pointer(report->frames[i] + base);
   }
   backtrace_symbols_fd(frames, static_cast<int>(report->frame_count), STDERR_FILENO);
 }
@@ -75,10 +80,10 @@ void on_signal(int number, siginfo_t* info, void* context) {
   if (at.program_counter != 0) {
     // Leave out this handler and the kernel's trampoline. All other frames are return addresses,
     // which lie after their call; so this one is made to lie after its instruction, too.
-    void* const interrupted = reinterpret_cast<void*>(at.program_counter);
+    void* const interrupted = as_pointer(at.program_counter);
     first = std::find(frames, frames + depth, interrupted);
     if (first == frames + depth) first = frames;
-    if (*first == interrupted) *first = reinterpret_cast<void*>(at.program_counter + 1);
+    if (*first == interrupted) *first = as_pointer(at.program_counter + 1);
   }
   set_frames(first, static_cast<std::size_t>(frames + depth - first));
   print_frames(strsignal(number));

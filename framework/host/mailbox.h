@@ -19,7 +19,7 @@ inline constexpr std::uint32_t kMailboxVersion = 0x44796e01;
 
 /// Words that cross. Each is written by one side only; the trusted side reads a host's word once,
 /// and believes nothing.
-struct Board {
+struct Board {  // NOLINT(clang-analyzer-optin.performance.Padding): a cache line for each writer
   // Written by the trusted side.
   std::uint32_t version = kMailboxVersion;
   std::atomic<std::uint32_t> asked{0};        ///< Number of crossings begun; a host sleeps on it.

@@ -29,10 +29,12 @@
 
 // Null unless the sanitizer's runtime is linked in; all parts of the program need not be built with
 // it.
+// NOLINTBEGIN(bugprone-reserved-identifier): the runtimes' names.
 extern "C" {
 __attribute__((weak)) void __asan_init();
 __attribute__((weak)) void __tsan_init();
 }
+// NOLINTEND(bugprone-reserved-identifier)
 
 namespace dynamo::host::platform {
 

@@ -24,6 +24,7 @@ std::size_t last_throw(void** frames) {
 
 namespace __cxxabiv1 {
 // The signature is the Itanium C++ ABI's; the declaration in <cxxabi.h> is the compiler's own.
+// NOLINTNEXTLINE(bugprone-reserved-identifier): the runtime's name, which this stands before.
 extern "C" [[noreturn]] void __cxa_throw(void* object, std::type_info* type,
                                          void (*destroy)(void*)) {
   thrown_depth = backtrace(thrown_at, static_cast<int>(dynamo::host::CrashReport::kFrames));

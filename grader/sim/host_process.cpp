@@ -16,7 +16,7 @@
 
 #include "host/platform.h"
 
-extern char** environ;
+extern char** environ;  // NOLINT(readability-redundant-declaration): not declared on macOS
 
 namespace dynamo::sim {
 
@@ -31,7 +31,7 @@ constexpr int kOutOfTheWay = 10;
 // A solution that prints without end is cut off here.
 constexpr rlim_t kMostWords = rlim_t{8} << 20;
 constexpr off_t kTrimWordsAt = off_t{1} << 20;
-constexpr std::size_t kWordsKept = 64 * 1024;
+constexpr std::size_t kWordsKept = std::size_t{64} * 1024;
 
 [[noreturn]] void trouble(const std::string& what) {
   throw GraderTrouble(what + ": " + std::strerror(errno));
@@ -39,6 +39,7 @@ constexpr std::size_t kWordsKept = 64 * 1024;
 
 std::vector<char*> pointers(const std::vector<std::string>& words) {
   std::vector<char*> result;
+  result.reserve(words.size() + 1);
   for (const std::string& word : words) result.push_back(const_cast<char*>(word.c_str()));
   result.push_back(nullptr);
   return result;

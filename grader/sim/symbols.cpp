@@ -13,7 +13,7 @@
 #include <sstream>
 #include <string_view>
 
-extern char** environ;
+extern char** environ;  // NOLINT(readability-redundant-declaration): not declared on macOS
 
 namespace dynamo::sim {
 
@@ -58,6 +58,7 @@ std::optional<std::string> output_of(const std::vector<std::string>& command,
   if (pipe(ends) != 0) return std::nullopt;
   for (const int end : ends) fcntl(end, F_SETFD, FD_CLOEXEC);
   std::vector<char*> argv;
+  argv.reserve(command.size() + 1);
   for (const std::string& word : command) argv.push_back(const_cast<char*>(word.c_str()));
   argv.push_back(nullptr);
 
