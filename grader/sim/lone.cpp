@@ -37,6 +37,7 @@ struct Lone::State {
   std::uint64_t timers_set = 0;
   std::map<RequestToken, std::string> replies;
   bool many = false;
+  bool host_died = false;  ///< And began anew, without this node.
 
   void tell(UnitSteps::Words words) {
     if (many) {
@@ -59,6 +60,7 @@ struct Lone::State {
       for (Handled& handled : all) take(handled);
       return all;
     } catch (const SolutionDied& death) {
+      host_died = true;
       violation("the node's process goes on", death.what());
     } catch (const GraderTrouble& trouble) {
       checks.trouble(trouble.what());
@@ -109,8 +111,12 @@ Lone::Lone(NodeSetup setup) : state_(std::make_unique<State>()) {
 }
 
 Lone::~Lone() {
-  state_->host->destroy(state_->slot);
   --next_slot;
+  try {
+    state_->host->destroy(state_->slot);
+  } catch (const std::logic_error&) {  // NOLINT(bugprone-empty-catch)
+    // The solution died, and its host began anew, without this node.
+  }
 }
 
 void Lone::start(bool bootstrap) {

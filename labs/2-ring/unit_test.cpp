@@ -346,10 +346,14 @@ TEST(ring, preference_list_with_fewer_hosts_than_replicas) {
 }
 
 TEST(ring, lookups_do_not_allocate_per_vnode) {
+  History events;  // of hosts whose names are so long that each copy of one allocates
+  for (std::uint64_t i = 1; i <= 6; ++i) {
+    events.push_back(join("host-with-a-long-name-" + std::to_string(i), i));
+  }
   std::vector<std::uint64_t> made;
   for (const std::uint32_t q : {64U, 4'096U}) {
     Lone lone(ring_of(q));
-    lone.invoke<&Ring::rebuild>(joins(6));
+    lone.invoke<&Ring::rebuild>(events);
     lone.invoke<&Ring::vnode_of>(KeyHash{0});
     lone.invoke<&Ring::vnode_of>(KeyHash{0});
     std::uint64_t most = lone.allocations();
@@ -359,8 +363,8 @@ TEST(ring, lookups_do_not_allocate_per_vnode) {
     }
     made.push_back(most);
   }
-  if (made[1] <= made[0] + 32) return;
-  violation("a lookup allocates as often at Q = 4096 as at Q = 64, give or take 32 times",
+  if (made[1] <= made[0] + 200) return;
+  violation("a lookup allocates about as often at Q = 4096 as at Q = 64",
             std::to_string(made[0]) + " allocations at Q = 64, " + std::to_string(made[1]) +
                 " at Q = 4096");
 }
