@@ -91,7 +91,7 @@ def _patched(mutant: Mutant) -> Path:
     folder = BUILD / "mutants" / mutant.name
     fresh = folder / "fresh"
     shutil.rmtree(fresh, ignore_errors=True)
-    shutil.copytree(REFERENCE, fresh, ignore=shutil.ignore_patterns("CMakeLists.txt"))
+    shutil.copytree(REFERENCE, fresh)
     patch = mutant.folder / "change.patch"
     command: list[str | Path] = ["patch", "-p1", "--batch", "--no-backup-if-mismatch"]
     command += ["-d", fresh, "-i", patch]
@@ -110,20 +110,18 @@ def _patched(mutant: Mutant) -> Path:
     return folder
 
 
-def _modules(folder: Path, labs: Sequence[Lab]) -> dict[str, Path | None]:
+def _modules(folder: Path) -> dict[str, Path | None]:
     """Only the patched module is compiled; the others are the prebuilt reference."""
-    modules: dict[str, Path | None] = {}
-    for lab in labs:
-        changed = (folder / lab.file).read_bytes() != (REFERENCE / lab.file).read_bytes()
-        modules[lab.module] = folder / lab.file if changed else None
-    return modules
+    changed = {
+        path.stem: (folder / path.name).read_bytes() != path.read_bytes()
+        for path in REFERENCE.glob("*.cpp")
+    }
+    return {module: folder / f"{module}.cpp" if yes else None for module, yes in changed.items()}
 
 
-def build_mutant(
-    mutant: Mutant, labs: Sequence[Lab], framework: build.Framework
-) -> build.NodeBuild:
+def build_mutant(mutant: Mutant, framework: build.Framework) -> build.NodeBuild:
     """LabError if it does not build: a mutant is wrong in what it does, never in its syntax."""
-    modules = _modules(_patched(mutant), labs)
+    modules = _modules(_patched(mutant))
     built = build.build_node(framework, modules, f"mutant-{mutant.folder.name}", jobs=1)
     if built.error:
         raise LabError(f"{mutant.name}: {built.error}")
@@ -189,7 +187,6 @@ def _run(
 
 def judge_all(
     mutants: Sequence[Mutant],
-    labs: Sequence[Lab],
     framework: build.Framework,
     *,
     everything: bool,
@@ -205,7 +202,7 @@ def judge_all(
     def one(mutant: Mutant) -> Caught:
         cpu = free.get(timeout=CORE_DEADLINE_S)  # As many workers as cores: there is one.
         try:
-            node = build_mutant(mutant, labs, framework).node
+            node = build_mutant(mutant, framework).node
             return judge(mutant, node, framework, everything=everything, seed=seed, cpus=(cpu,))
         except GraderTrouble:
             raise

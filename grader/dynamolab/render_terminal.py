@@ -32,16 +32,9 @@ def render(results: Results, console: Console) -> None:
 
 
 def _table(lab: LabResult) -> Table:
-    table = Table(
-        title=f"Lab {lab.lab}: {lab.title}",
-        title_justify="left",
-        title_style="bold",
-        header_style="bold",
-        expand=False,
-    )
+    table = Table(title=f"Lab {lab.lab}: {lab.title}", title_justify="left", title_style="bold")
     table.add_column("part", justify="center")
-    table.add_column("check", overflow="fold")
-    table.add_column("what it sees", overflow="fold", ratio=1)
+    table.add_column("check", overflow="fold", ratio=1)
     table.add_column("kind")
     table.add_column("outcome", no_wrap=True)
     table.add_column("points", justify="right", no_wrap=True)
@@ -52,27 +45,20 @@ def _table(lab: LabResult) -> Table:
             word, style = _STYLES[check.outcome]
             table.add_row(
                 part,
-                Text(check.id.partition(".")[2]),
-                Text(check.title),
+                Text.assemble(check.title, "\n", (check.id, "dim")),
                 check.kind,
                 Text(word, style),
                 f"{check.points}/{check.max_points}",
                 f"{check.seconds:.2f}",
             )
         table.add_section()
-        table.add_row(
-            part,
-            Text(lab.parts.get(part, ""), "bold"),
-            "",
-            "",
-            "",
-            Text(f"{sum(c.points for c in checks)}/{sum(c.max_points for c in checks)}", "bold"),
-            f"{sum(c.seconds for c in checks):.2f}",
-        )
+        points = f"{sum(c.points for c in checks)}/{sum(c.max_points for c in checks)}"
+        seconds = f"{sum(c.seconds for c in checks):.2f}"
+        title = Text(f"Part {part}: {lab.parts.get(part, '')}", "bold")
+        table.add_row("", title, "", "", Text(points, "bold"), seconds)
         table.add_section()
-    table.add_row(
-        "", Text("total", "bold"), "", "", "", Text(f"{lab.points}/{lab.max_points}", "bold"), ""
-    )
+    points = f"{lab.points}/{lab.max_points}"
+    table.add_row("", Text(f"Lab {lab.lab}", "bold"), "", "", Text(points, "bold"), "")
     return table
 
 

@@ -89,7 +89,6 @@ def known_wrong(framework: build.Framework, labs: Sequence[Lab], say: Say) -> St
         stage.failed.append((stage.name, "grader/mutants/ is empty"))
     caught = mutants.judge_all(
         found,
-        labs,
         framework,
         everything=False,
         seed=1,

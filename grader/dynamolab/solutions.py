@@ -37,7 +37,7 @@ class Solution:
         """For a node that is graded in one lab: its own modules up to this lab. Later ones are given,
         so that lab 1 can be graded before lab 2 is begun; so is the warm-up, which gives no points.
         """
-        own: dict[str, Path | None] = {}
+        own: dict[str, Path | None] = {path.stem: None for path in REFERENCE.glob("*.cpp")}
         for lab in self.labs:
             mine = lab is graded or 0 < lab.number < graded.number
             own[lab.module] = (
@@ -76,7 +76,7 @@ def _names(labs: Sequence[Lab]) -> str:
 
 
 def _refuse_strangers(solution: Solution) -> None:
-    known = {lab.file for lab in solution.labs}
+    known = {lab.file for lab in solution.labs} | {path.name for path in REFERENCE.glob("*.cpp")}
     try:
         entries = sorted(solution.folder.iterdir())
     except OSError as error:

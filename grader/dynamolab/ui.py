@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 import sys
 import unicodedata
 from collections.abc import Iterator
 from typing import Any
+
+PLAIN_COLUMNS = 110
 
 _NOT_PRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
@@ -21,6 +24,14 @@ def harmless(text: str) -> str:
 def say(text: str) -> None:
     """A line for the person, beside the output proper."""
     print(text, file=sys.stderr, flush=True)
+
+
+def console() -> Any:
+    """A rich console on stdout: plain, and wide enough, where that is no terminal."""
+    from rich.console import Console
+
+    wide = None if sys.stdout.isatty() or "COLUMNS" in os.environ else PLAIN_COLUMNS
+    return Console(highlight=False, width=wide)
 
 
 class Bar:

@@ -36,7 +36,6 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _print(figures: list[bench.Figure]) -> None:
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
@@ -63,7 +62,7 @@ def _print(figures: list[bench.Figure]) -> None:
         if figure.note:
             name.append(f"\n{ui.harmless(figure.note)}", "magenta")
         table.add_row(name, value, figure.unit, limit, met)
-    Console(highlight=False).print(table)
+    ui.console().print(table)
 
 
 def _number(value: float) -> str:

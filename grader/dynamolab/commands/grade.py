@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from dynamolab import grade, labs, results
+from dynamolab import grade, labs, results, ui
 from dynamolab.commands import common
 from dynamolab.paths import RESULTS, shown
 
@@ -79,7 +79,6 @@ def run(arguments: argparse.Namespace) -> int:
 
 def show(graded: results.Results, json_file: Path | None, html_file: Path | None) -> None:
     """The files first, so that they are there whatever becomes of the terminal."""
-    from rich.console import Console
 
     from dynamolab import render_html, render_terminal
 
@@ -87,7 +86,7 @@ def show(graded: results.Results, json_file: Path | None, html_file: Path | None
         results.write_json(graded.document(), json_file)
     if html_file is not None:
         render_html.render(graded, html_file)
-    console = Console(highlight=False)
+    console = ui.console()
     render_terminal.render(graded, console)
     if html_file is not None:
         print(f"Report: {shown(html_file)}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from dynamolab import labs
+from dynamolab import labs, ui
 from dynamolab.commands import common
 
 
@@ -13,28 +13,24 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
     known = labs.load_all()
-    console = Console(highlight=False)
+    console = ui.console()
     for lab in common.chosen_labs(arguments.labs, known) if arguments.labs else known:
-        table = Table(
-            title=f"Lab {lab.number}: {lab.title} · {lab.file} · {lab.points} points",
-            title_justify="left",
-            title_style="bold",
-        )
+        title = f"Lab {lab.number}: {lab.title} · {lab.file} · {lab.points} points"
+        table = Table(title=title, title_justify="left", title_style="bold")
         table.add_column("part", justify="center")
-        table.add_column("check", overflow="fold")
-        table.add_column("what it teaches", overflow="fold", ratio=1)
+        table.add_column("check and what it teaches", overflow="fold", ratio=1)
         table.add_column("kind")
         table.add_column("points", justify="right")
         for part, (title, points) in lab.parts.items():
-            table.add_row(part, Text(title, "bold"), "", "", Text(str(points), "bold"))
+            table.add_row(part, Text(title, "bold"), "", Text(str(points), "bold"))
             for check in lab.checks:
                 if check.part == part and check.visible:
-                    table.add_row(part, check.id, check.teaches, check.kind, str(check.points))
+                    told = Text.assemble(check.id, "\n", (check.teaches, "dim"))
+                    table.add_row(part, told, check.kind, str(check.points))
             table.add_section()
         console.print(table)
     return 0

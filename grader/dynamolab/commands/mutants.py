@@ -39,7 +39,6 @@ def run(arguments: argparse.Namespace) -> int:
     with ui.bar("Mutants") as bar:
         caught = mutants.judge_all(
             found,
-            known,
             framework,
             everything=arguments.everything,
             seed=arguments.seed,
@@ -62,11 +61,10 @@ def _chosen(found: list[mutants.Mutant], only: list[str]) -> list[mutants.Mutant
 
 
 def _print(caught: list[mutants.Caught]) -> None:
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    console = Console(highlight=False)
+    console = ui.console()
     table = Table(title="Known-wrong solutions", title_justify="left", title_style="bold")
     table.add_column("lab", justify="center")
     table.add_column("mutant", overflow="fold")

@@ -104,7 +104,6 @@ def _again(
     lab: labs.Lab, check: labs.Check, seed: int, node: Path, framework: build.Framework
 ) -> int:
     """Real processes do not replay step by step; the check runs again under the same faults."""
-    from rich.console import Console
 
     folder = grade.run_folder(f"replay-lab{lab.number}")
     run_with = checks.Run(node, folder, seed=seed)
@@ -112,6 +111,6 @@ def _again(
     verdict = checks.run_pytest(tests, [check], framework.faultnet, run_with)[check.id]
     print(f"{verdict.outcome.value} in {verdict.seconds:.1f} s (artifacts: {shown(folder)})")
     if verdict.message:
-        Console(highlight=False).print(render_terminal.plain(verdict.message))
+        ui.console().print(render_terminal.plain(verdict.message))
     _explain(check, 0 if verdict.outcome.value == "pass" else 1)
     return {"pass": 0, "fail": 1}.get(verdict.outcome.value, 2)

@@ -23,13 +23,11 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from rich.console import Console
-
     from dynamolab import render_terminal
 
     known = labs.load_all()
     lab = labs.find_lab(known, arguments.lab)
-    console = Console(highlight=False)
+    console = ui.console()
     kinds = frozenset({"unit", "sim", "cluster"} if arguments.cluster else {"unit", "sim"})
 
     def once() -> None:
