@@ -1,5 +1,7 @@
 #include "net/frame.h"
 
+#include <utility>
+
 #include "core/codec.h"
 #include "core/keys.h"
 
@@ -47,7 +49,7 @@ FrameReader::State FrameReader::next() {
   const std::string_view rest = std::string_view(buffer_).substr(begin_);
   if (rest.size() < kFrameHeaderBytes) return State::more;
   const std::uint64_t length = read_number(rest.substr(0, 4));
-  if (length > kMaxFrameBodyBytes) {
+  if (length > longest_body_) {
     broken_ = true;
     return State::broken;
   }

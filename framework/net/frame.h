@@ -35,8 +35,8 @@ struct Envelope {
   std::uint64_t call = 0;
   NodeId from;
   NodeId to;
-  MessageType type = 0;   ///< Of the request, in a reply, too.
-  std::string payload;    ///< The encoded struct; in a hello the digest of the cluster's secret.
+  MessageType type = 0;  ///< Of the request, in a reply, too.
+  std::string payload;   ///< The encoded struct; in a hello the digest of the cluster's secret.
   FIELDS(kind, call, from, to, type, payload)
   bool operator==(const Envelope&) const = default;
 };
@@ -57,18 +57,22 @@ class FrameReader {
     broken,    ///< A length past the limit: nothing after it can be trusted.
   };
 
+  /// Bodies longer than this are State::broken; kMaxFrameBodyBytes unless said otherwise.
+  void set_longest_body(std::size_t bytes) { longest_body_ = bytes; }
+
   void feed(std::string_view bytes) { buffer_.append(bytes); }
 
   /// Steps to the next frame. The views of the last one die.
   State next();
 
-  std::string_view body() const;    ///< After State::frame.
-  std::string_view whole() const;   ///< After State::frame or State::checksum: header and body.
+  std::string_view body() const;   ///< After State::frame.
+  std::string_view whole() const;  ///< After State::frame or State::checksum: header and body.
 
  private:
   std::string buffer_;
-  std::size_t begin_ = 0;   ///< Of the current frame in buffer_.
-  std::size_t size_ = 0;    ///< Of the current frame, header included; 0 before the first.
+  std::size_t begin_ = 0;  ///< Of the current frame in buffer_.
+  std::size_t size_ = 0;   ///< Of the current frame, header included; 0 before the first.
+  std::size_t longest_body_ = kMaxFrameBodyBytes;
   bool broken_ = false;
 };
 

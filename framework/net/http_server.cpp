@@ -26,7 +26,11 @@ namespace {
 constexpr std::uint32_t kMaxHeaderBytes = 16 << 10;
 
 std::optional<std::string> percent_decode(std::string_view text, bool plus_is_space) {
-  const auto digit = [](char c) { return std::isdigit(static_cast<unsigned char>(c)) ? c - '0' : (std::tolower(static_cast<unsigned char>(c)) - 'a' + 10); };
+  const auto digit = [](char c) {
+    return std::isdigit(static_cast<unsigned char>(c))
+               ? c - '0'
+               : (std::tolower(static_cast<unsigned char>(c)) - 'a' + 10);
+  };
   std::string out;
   for (std::size_t i = 0; i < text.size(); ++i) {
     if (text[i] == '%') {
@@ -76,20 +80,25 @@ bool split_target(std::string_view target, HttpRequest& request) {
 
 HttpResponse http_error(int status, std::string_view code, const std::string& message) {
   const Json body = {{"error", {{"code", code}, {"message", message}}}};
-  return {status, "application/json", body.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n", {}};
+  return {status,
+          "application/json",
+          body.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n",
+          {}};
 }
 
 class HttpServer::Connection : public std::enable_shared_from_this<Connection> {
  public:
-  Connection(HttpServer& server, tcp::socket socket) : server_(server), stream_(std::move(socket)) {}
+  Connection(HttpServer& server, tcp::socket socket)
+      : server_(server), stream_(std::move(socket)) {}
 
   void read() {
     parser_.emplace();
     parser_->header_limit(kMaxHeaderBytes);
     parser_->body_limit(server_.options_.max_body_bytes);
     stream_.expires_after(server_.options_.timeout);
-    http::async_read(stream_, buffer_, *parser_,
-                     [self = shared_from_this()](const Error& error, std::size_t) { self->have_read(error); });
+    http::async_read(
+        stream_, buffer_, *parser_,
+        [self = shared_from_this()](const Error& error, std::size_t) { self->have_read(error); });
   }
 
   void close() { stream_.close(); }
@@ -97,14 +106,19 @@ class HttpServer::Connection : public std::enable_shared_from_this<Connection> {
  private:
   void have_read(const Error& error) {
     if (error == http::error::body_limit) {
-      return refuse(413, "too_large", "the body is larger than " + std::to_string(server_.options_.max_body_bytes) + " bytes");
+      return refuse(
+          413, "too_large",
+          "the body is larger than " + std::to_string(server_.options_.max_body_bytes) + " bytes");
     }
     if (error == http::error::header_limit || error == http::error::buffer_overflow) {
-      return refuse(431, "too_large", "the header is larger than " + std::to_string(kMaxHeaderBytes) + " bytes");
+      return refuse(431, "too_large",
+                    "the header is larger than " + std::to_string(kMaxHeaderBytes) + " bytes");
     }
-    const bool malformed = error.category() == http::make_error_code(http::error::bad_method).category();
+    const bool malformed =
+        error.category() == http::make_error_code(http::error::bad_method).category();
     if (error == http::error::end_of_stream || (error && !malformed)) return end();
-    if (error) return refuse(400, "invalid_argument", "this is no HTTP/1.1 request: " + error.message());
+    if (error)
+      return refuse(400, "invalid_argument", "this is no HTTP/1.1 request: " + error.message());
     run();
   }
 
@@ -119,7 +133,8 @@ class HttpServer::Connection : public std::enable_shared_from_this<Connection> {
     }
     for (const auto& field : message) {
       std::string name(field.name_string());
-      std::transform(name.begin(), name.end(), name.begin(), [](unsigned char c) { return std::tolower(c); });
+      std::transform(name.begin(), name.end(), name.begin(),
+                     [](unsigned char c) { return std::tolower(c); });
       request.headers.try_emplace(std::move(name), std::string(field.value()));
     }
     request.body = std::move(message.body());
@@ -136,7 +151,8 @@ class HttpServer::Connection : public std::enable_shared_from_this<Connection> {
   }
 
   void respond(HttpResponse response) {
-    server_.metrics_.count("dynamo_http_responses_total", "status=\"" + std::to_string(response.status) + "\"");
+    server_.metrics_.count("dynamo_http_responses_total",
+                           "status=\"" + std::to_string(response.status) + "\"");
     response_.emplace(static_cast<http::status>(response.status), 11);
     response_->set(http::field::content_type, response.content_type);
     for (const auto& [name, value] : response.headers) response_->set(name, value);
@@ -144,11 +160,13 @@ class HttpServer::Connection : public std::enable_shared_from_this<Connection> {
     response_->content_length(response.body.size());
     if (!head_) response_->body() = std::move(response.body);
     stream_.expires_after(server_.options_.timeout);
-    http::async_write(stream_, *response_, [self = shared_from_this()](const Error& error, std::size_t) {
-      self->head_ = false;
-      if (error || !self->keep_alive_ || self->server_.stopped_) return self->end();
-      self->read();
-    });
+    http::async_write(stream_, *response_,
+                      [self = shared_from_this()](const Error& error, std::size_t) {
+                        self->head_ = false;
+                        if (error || !self->keep_alive_ || self->server_.stopped_)
+                          return self->end();
+                        self->read();
+                      });
   }
 
   void end() {
@@ -177,7 +195,8 @@ HttpServer::HttpServer(boost::asio::io_context& io, HttpOptions options, Metrics
   if (!error) acceptor_.bind(endpoint, error);
   if (!error) acceptor_.listen(boost::asio::socket_base::max_listen_connections, error);
   if (error) {
-    throw ConfigError("cannot listen for HTTP on " + options_.address.text() + ": " + error.message() +
+    throw ConfigError("cannot listen for HTTP on " + options_.address.text() + ": " +
+                      error.message() +
                       "; is another node running, or is the address not this machine's?");
   }
 }

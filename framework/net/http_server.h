@@ -19,7 +19,7 @@
 namespace dynamo::net {
 
 struct HttpRequest {
-  std::string method;                        ///< "GET"; HEAD comes as GET, its body is left out on the way back.
+  std::string method;  ///< "GET"; HEAD comes as GET, its body is left out on the way back.
   std::vector<std::string> path;             ///< Percent-decoded segments of the path.
   std::map<std::string, std::string> query;  ///< Percent-decoded; the first of equal names counts.
   std::map<std::string, std::string> headers;  ///< Names in lower case.
@@ -38,12 +38,14 @@ HttpResponse http_error(int status, std::string_view code, const std::string& me
 
 struct HttpOptions {
   Address address;
-  std::chrono::milliseconds timeout{10'000};   ///< For a client to send a request, or to take an answer.
+  std::chrono::milliseconds timeout{
+      10'000};  ///< For a client to send a request, or to take an answer.
   std::size_t max_body_bytes = 4u << 20;
   std::size_t max_connections = 1024;
 };
 
-/// Requests of one connection are answered one after the other, so pipelining needs no care. One thread.
+/// Requests of one connection are answered one after the other, so pipelining needs no care. One
+/// thread.
 class HttpServer {
  public:
   using Respond = std::function<void(HttpResponse)>;

@@ -27,15 +27,16 @@ struct TransportOptions {
   std::size_t max_inbound = 512;         ///< Connections that others hold open to us.
 };
 
-/// One connection to each peer for our requests and its replies, opened at the first request and again,
-/// after a pause that grows to half a second, when it breaks. One thread: that of `io`.
+/// One connection to each peer for our requests and its replies, opened at the first request and
+/// again, after a pause that grows to half a second, when it breaks. One thread: that of `io`.
 class Transport {
  public:
   using OnRequest = std::function<void(const NodeId& from, MessageType, std::string bytes, Answer)>;
   using OnReply = std::function<void(std::uint64_t call, std::string bytes)>;
   using OnRefused = std::function<void(std::uint64_t call, std::string why)>;
 
-  /// Binds the peer port at once; throws ConfigError if it is taken. `metrics` outlives the transport.
+  /// Binds the peer port at once; throws ConfigError if it is taken. `metrics` outlives the
+  /// transport.
   Transport(boost::asio::io_context& io, TransportOptions options, Metrics& metrics);
   ~Transport();
   Transport(const Transport&) = delete;
@@ -47,12 +48,12 @@ class Transport {
   /// Begins to accept. The callbacks are never called from within send().
   void start(OnRequest on_request, OnReply on_reply, OnRefused on_refused);
 
-  /// Sends a request. At most one of on_reply and on_refused follows for `call`: refused when nothing
-  /// listens, the link breaks, or its queue is full. Who waits sets the timeout.
+  /// Sends a request. At most one of on_reply and on_refused follows for `call`: refused when
+  /// nothing listens, the link breaks, or its queue is full. Who waits sets the timeout.
   void send(const NodeId& to, std::uint64_t call, MessageType type, std::string bytes);
 
-  /// A call was given up: a late reply to it is dropped. A peer that has said nothing at all for seconds
-  /// may be gone without a word: then the connection is made anew.
+  /// A call was given up: a late reply to it is dropped. A peer that has said nothing at all for
+  /// seconds may be gone without a word: then the connection is made anew.
   void forget(const NodeId& to, std::uint64_t call);
 
   /// Closes everything.

@@ -21,24 +21,34 @@ using Respond = net::HttpServer::Respond;
 
 int status_of(ErrorCode code) {
   switch (code) {
-    case ErrorCode::invalid_argument: return 400;
-    case ErrorCode::not_found: return 404;
-    case ErrorCode::already_exists: return 409;
-    case ErrorCode::no_room: return 507;
+    case ErrorCode::invalid_argument:
+      return 400;
+    case ErrorCode::not_found:
+      return 404;
+    case ErrorCode::already_exists:
+      return 409;
+    case ErrorCode::no_room:
+      return 507;
     case ErrorCode::not_a_member:
-    case ErrorCode::refused: return 503;
-    case ErrorCode::timed_out: return 504;
+    case ErrorCode::refused:
+      return 503;
+    case ErrorCode::timed_out:
+      return 504;
   }
   return 500;
 }
 
 HttpResponse json_response(const Json& body) {
-  return {200, "application/json", body.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n", {}};
+  return {200,
+          "application/json",
+          body.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n",
+          {}};
 }
 
 HttpResponse status_response(const Status& status) {
   if (status.ok()) return json_response({{"done", true}});
-  return http_error(status_of(status.error().code), name_of(status.error().code), status.error().message);
+  return http_error(status_of(status.error().code), name_of(status.error().code),
+                    status.error().message);
 }
 
 /// Runs `work` as a handler of the node; its answer leaves after the commit.
@@ -49,8 +59,9 @@ void answer_with(RealNode& node, Respond respond, std::function<HttpResponse(Nod
 }
 
 HttpResponse not_at_work(std::string_view module) {
-  return http_error(501, "not_at_work",
-                    "the module \"" + std::string(module) + "\" is not at work in this node (config: modules)");
+  return http_error(
+      501, "not_at_work",
+      "the module \"" + std::string(module) + "\" is not at work in this node (config: modules)");
 }
 
 bool is_member(Node& node) {
@@ -77,7 +88,9 @@ HttpResponse history(Node& node) {
 
 HttpResponse ring(Node& node) {
   if (node.ring() == nullptr) return not_at_work("ring");
-  return json_response({{"q", node.setup().config.q}, {"n", node.setup().config.n}, {"owners", node.ring()->owners()}});
+  return json_response({{"q", node.setup().config.q},
+                        {"n", node.setup().config.n},
+                        {"owners", node.ring()->owners()}});
 }
 
 HttpResponse place_of(Node& node, const std::string& key) {
@@ -87,10 +100,12 @@ HttpResponse place_of(Node& node, const std::string& key) {
   std::snprintf(hash.data(), hash.size(), "%016llx", static_cast<unsigned long long>(hash_of(key)));
   Json body = {{"key", key}, {"hash", hash.data()}};
   if (ring.owners().empty()) {
-    return http_error(503, "not_a_member", "the ring is empty: " + node.setup().self + " knows of no member yet");
+    return http_error(503, "not_a_member",
+                      "the ring is empty: " + node.setup().self + " knows of no member yet");
   }
   const VnodeId vnode = ring.vnode_of(hash_of(key));
-  const std::vector<NodeId> dead = node.membership() ? node.membership()->suspects() : std::vector<NodeId>{};
+  const std::vector<NodeId> dead =
+      node.membership() ? node.membership()->suspects() : std::vector<NodeId>{};
   body["vnode"] = vnode;
   body["preference_list"] = ring.preference_list(vnode);
   body["active_list"] = json::to(ring.active_list(vnode, dead));
@@ -105,12 +120,14 @@ HttpResponse change(Node& node, const Peers& peers, const NodeId& subject, bool 
     return http_error(400, name_of(ErrorCode::invalid_argument),
                       "\"" + subject + "\" is not in the peers file, which names: " + known);
   }
-  return status_response(join ? node.membership()->add(subject) : node.membership()->remove(subject));
+  return status_response(join ? node.membership()->add(subject)
+                              : node.membership()->remove(subject));
 }
 
 HttpResponse kv(Node& node) {
   if (node.membership() == nullptr || !is_member(node)) {
-    return http_error(503, name_of(ErrorCode::not_a_member), node.setup().self + " is not a member; ask a node that is one");
+    return http_error(503, name_of(ErrorCode::not_a_member),
+                      node.setup().self + " is not a member; ask a node that is one");
   }
   return not_at_work("coordinator");
 }
@@ -122,8 +139,9 @@ HttpResponse metrics(RealNode& real, Node& node) {
     metrics.gauge("dynamo_suspects", membership->suspects().size());
     metrics.gauge("dynamo_history_events", membership->history().size());
   }
-  metrics.gauge("dynamo_uptime_seconds",
-                static_cast<std::uint64_t>(real.moment().now.time_since_epoch() / std::chrono::seconds(1)));
+  metrics.gauge(
+      "dynamo_uptime_seconds",
+      static_cast<std::uint64_t>(real.moment().now.time_since_epoch() / std::chrono::seconds(1)));
   return {200, "text/plain; version=0.0.4; charset=utf-8", metrics.text(), {}};
 }
 
@@ -135,13 +153,15 @@ HttpResponse ping(Node& node, const NodeId& peer) {
 
 HttpResponse warmup(Node& node) {
   if (node.warmup() == nullptr) return not_at_work("warmup");
-  return json_response({{"counted", node.warmup()->counted()}, {"answered", node.warmup()->answered()}});
+  return json_response(
+      {{"counted", node.warmup()->counted()}, {"answered", node.warmup()->answered()}});
 }
 
 /// Both sides are compared to the end, so that the time tells nothing of where they differ.
 bool same_secret(const std::string& a, const std::string& b) {
   unsigned difference = a.size() == b.size() ? 0 : 1;
-  for (std::size_t i = 0; i < a.size(); ++i) difference |= static_cast<unsigned>(a[i] ^ b[i % (b.size() + (b.empty() ? 1 : 0))]);
+  for (std::size_t i = 0; i < a.size(); ++i)
+    difference |= static_cast<unsigned>(a[i] ^ b[i % (b.size() + (b.empty() ? 1 : 0))]);
   return difference == 0;
 }
 
@@ -171,7 +191,8 @@ void serve_admin(RealNode& real, const HttpRequest& request, Respond respond) {
   if (path.size() == 2 && what == "ring") {
     for (const auto& [name, value] : request.query) {
       if (name != "key") {
-        return respond(http_error(400, name_of(ErrorCode::invalid_argument), "unknown parameter \"" + name + "\"; known is: key"));
+        return respond(http_error(400, name_of(ErrorCode::invalid_argument),
+                                  "unknown parameter \"" + name + "\"; known is: key"));
       }
     }
     if (const auto key = request.query.find("key"); key != request.query.end()) {
@@ -180,18 +201,21 @@ void serve_admin(RealNode& real, const HttpRequest& request, Respond respond) {
     return get(ring);
   }
   if (path.size() == 3 && what == "members") {
-    if (request.method != "POST" && request.method != "DELETE") return respond(wrong_method("POST, DELETE"));
-    return answer_with(real, std::move(respond),
-                       [&peers = real.options().peers, subject = path[2], join = request.method == "POST"](Node& node) {
-                         return change(node, peers, subject, join);
-                       });
+    if (request.method != "POST" && request.method != "DELETE")
+      return respond(wrong_method("POST, DELETE"));
+    return answer_with(
+        real, std::move(respond),
+        [&peers = real.options().peers, subject = path[2], join = request.method == "POST"](
+            Node& node) { return change(node, peers, subject, join); });
   }
   if (path.size() == 3 && what == "ping") {
     if (request.method != "POST") return respond(wrong_method("POST"));
-    return answer_with(real, std::move(respond), [peer = path[2]](Node& node) { return ping(node, peer); });
+    return answer_with(real, std::move(respond),
+                       [peer = path[2]](Node& node) { return ping(node, peer); });
   }
-  respond(http_error(404, name_of(ErrorCode::not_found),
-                     "no such path; there are /admin/view, /admin/history, /admin/ring, /admin/members/ID"));
+  respond(http_error(
+      404, name_of(ErrorCode::not_found),
+      "no such path; there are /admin/view, /admin/history, /admin/ring, /admin/members/ID"));
 }
 
 }  // namespace
@@ -200,7 +224,8 @@ void serve_http(RealNode& real, const HttpRequest& request, Respond respond) {
   const std::string& first = request.path.front();
   if (first == "admin") {
     if (!may_administer(real, request)) {
-      HttpResponse response = http_error(401, "unauthorized", "say Authorization: Bearer and the admin token");
+      HttpResponse response =
+          http_error(401, "unauthorized", "say Authorization: Bearer and the admin token");
       response.headers["WWW-Authenticate"] = "Bearer";
       return respond(std::move(response));
     }
@@ -209,10 +234,13 @@ void serve_http(RealNode& real, const HttpRequest& request, Respond respond) {
   if (first == "kv" && request.path.size() == 2) return answer_with(real, std::move(respond), kv);
   if (request.path.size() == 1 && (first == "health" || first == "metrics")) {
     if (request.method != "GET") return respond(wrong_method("GET"));
-    if (first == "health") return respond(json_response({{"id", real.options().id}, {"ready", true}}));
-    return answer_with(real, std::move(respond), [&real](Node& node) { return metrics(real, node); });
+    if (first == "health")
+      return respond(json_response({{"id", real.options().id}, {"ready", true}}));
+    return answer_with(real, std::move(respond),
+                       [&real](Node& node) { return metrics(real, node); });
   }
-  respond(http_error(404, name_of(ErrorCode::not_found), "no such path; there are /admin/…, /kv/KEY, /health, /metrics"));
+  respond(http_error(404, name_of(ErrorCode::not_found),
+                     "no such path; there are /admin/…, /kv/KEY, /health, /metrics"));
 }
 
 }  // namespace dynamo

@@ -27,9 +27,12 @@ constexpr std::array kMeanings = {
     Meaning{"call_timeout_ms", "Longest wait for a peer's answer."},
     Meaning{"seeds", "Nodes that one with an empty disk asks first."},
     Meaning{"modules", "Modules at work: membership, ring, warmup."},
-    Meaning{"disk_limit_bytes", "How large a node's store may grow. Beyond it the node refuses to add data."},
-    Meaning{"peer_queue_bytes", "Bytes that may wait to be sent to one peer. Beyond it a call is refused."},
-    Meaning{"http_timeout_ms", "Longest wait for a client to send its request or to take its answer."},
+    Meaning{"disk_limit_bytes",
+            "How large a node's store may grow. Beyond it the node refuses to add data."},
+    Meaning{"peer_queue_bytes",
+            "Bytes that may wait to be sent to one peer. Beyond it a call is refused."},
+    Meaning{"http_timeout_ms",
+            "Longest wait for a client to send its request or to take its answer."},
     Meaning{"cluster_secret", "Nodes with different secrets do not talk to each other."},
 };
 
@@ -47,7 +50,8 @@ Json read_json(const std::filesystem::path& file) {
 
 Address parse_address(const Json& value, const std::string& where) {
   const auto fail = [&] {
-    throw ConfigError(where + ": expected an address such as \"127.0.0.1:7001\", found " + value.dump());
+    throw ConfigError(where + ": expected an address such as \"127.0.0.1:7001\", found " +
+                      value.dump());
   };
   if (!value.is_string()) fail();
   const std::string text = value.get<std::string>();
@@ -73,7 +77,9 @@ std::string Address::text() const {
 }
 
 void check_node_id(const NodeId& id, const std::string& where) {
-  const auto good = [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-'; };
+  const auto good = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-';
+  };
   if (id.empty() || id.size() > 32 || id[0] < 'a' || !std::all_of(id.begin(), id.end(), good)) {
     throw ConfigError(where + ": \"" + id +
                       "\" is no name for a node; use 1 to 32 of a-z, 0-9 and -, a letter first");
@@ -86,7 +92,8 @@ void check_config(const NodeConfig& config, const std::string& where) {
   };
   demand(config.q >= 1 && config.q <= 65536, "q must be 1 to 65536");
   demand(config.n >= 1 && config.n <= 64, "n must be 1 to 64");
-  demand(config.gossip_period >= std::chrono::milliseconds(1), "gossip_period_ms must be at least 1");
+  demand(config.gossip_period >= std::chrono::milliseconds(1),
+         "gossip_period_ms must be at least 1");
   demand(config.call_timeout >= std::chrono::milliseconds(1), "call_timeout_ms must be at least 1");
   demand(config.http_timeout >= std::chrono::milliseconds(1), "http_timeout_ms must be at least 1");
   demand(config.disk_limit_bytes >= 1u << 20, "disk_limit_bytes must be at least 1048576");
@@ -132,7 +139,8 @@ Peers load_peers(const std::filesystem::path& file) {
       if (address.port != 0) {
         const auto [first, is_new] = taken.try_emplace(address, id + "." + key);
         if (!is_new) {
-          throw ConfigError(where + "." + key + ": " + address.text() + " is taken by " + first->second);
+          throw ConfigError(where + "." + key + ": " + address.text() + " is taken by " +
+                            first->second);
         }
       }
       (key == "peer" ? addresses.peer : addresses.http) = std::move(address);
@@ -149,12 +157,15 @@ std::string config_table() {
   const Json defaults = json::to(NodeConfig{});
   std::string table =
       "# Settings of a cluster\n\n"
-      "Printed by `dynamo-node --print-defaults` from the code; a test compares. A config file is one JSON\n"
-      "object; absent fields have these defaults. Durations are milliseconds and end in `_ms`, sizes are bytes.\n\n"
+      "Printed by `dynamo-node --print-defaults` from the code; a test compares. A config file is "
+      "one JSON\n"
+      "object; absent fields have these defaults. Durations are milliseconds and end in `_ms`, "
+      "sizes are bytes.\n\n"
       "| field | default | meaning |\n|---|---|---|\n";
   for (const Meaning& meaning : kMeanings) {
     const std::string field(meaning.field);
-    table += "| `" + field + "` | `" + defaults.at(field).dump() + "` | " + std::string(meaning.text) + " |\n";
+    table += "| `" + field + "` | `" + defaults.at(field).dump() + "` | " +
+             std::string(meaning.text) + " |\n";
   }
   return table;
 }

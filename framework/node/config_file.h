@@ -20,14 +20,14 @@ class ConfigError : public std::runtime_error {
 /// "127.0.0.1:7001" or "[::1]:7001"; a name is looked up by nobody: addresses are numbers.
 struct Address {
   std::string host;
-  std::uint16_t port = 0;   ///< 0: any free one; only for the node itself.
+  std::uint16_t port = 0;  ///< 0: any free one; only for the node itself.
   std::string text() const;
   auto operator<=>(const Address&) const = default;
 };
 
 struct PeerAddresses {
-  Address peer;   ///< Where other nodes connect to.
-  Address http;   ///< Where clients and the operator connect to.
+  Address peer;  ///< Where other nodes connect to.
+  Address http;  ///< Where clients and the operator connect to.
 };
 
 /// Every name that may ever join, with its addresses.

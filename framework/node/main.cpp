@@ -30,19 +30,22 @@ bool is_loopback(const std::string& host) {
   return address.is_loopback();
 }
 
-/// Beyond loopback, anybody on the network could add and remove nodes: a token must stand before that.
+/// Beyond loopback, anybody on the network could add and remove nodes: a token must stand before
+/// that.
 std::string read_token(const Arguments& args, const PeerAddresses& self) {
   std::string token;
   if (!args.token_file.empty()) {
     std::ifstream in(args.token_file);
     std::getline(in, token);
     if (token.size() < 16) {
-      throw ConfigError(args.token_file + ": its first line must be a token of at least 16 characters");
+      throw ConfigError(args.token_file +
+                        ": its first line must be a token of at least 16 characters");
     }
   }
   const std::string& host = args.node.bind.empty() ? self.http.host : args.node.bind;
   if (token.empty() && !is_loopback(host)) {
-    throw ConfigError("HTTP on " + host + " is open to the network: give --admin-token-file FILE as well");
+    throw ConfigError("HTTP on " + host +
+                      " is open to the network: give --admin-token-file FILE as well");
   }
   return token;
 }
@@ -58,7 +61,8 @@ int run(Arguments& args) {
   }
   for (const NodeId& seed : args.node.config.seeds) {
     if (!args.node.peers.contains(seed)) {
-      throw ConfigError(args.config_file + ": seeds: " + args.peers_file + " does not name \"" + seed + "\"");
+      throw ConfigError(args.config_file + ": seeds: " + args.peers_file + " does not name \"" +
+                        seed + "\"");
     }
   }
   args.node.admin_token = read_token(args, self->second);
@@ -87,18 +91,26 @@ int main(int argc, char** argv) {
   }
 
   Arguments args;
-  CLI::App app{"One node of a Dynamo Labs cluster.\nExample: dynamo-node --id n1 --data n1.disk --peers peers.json --bootstrap"};
-  app.set_version_flag("--version", "dynamo-node 1.0 (protocol " + std::to_string(net::kProtocolVersion) + ")");
+  CLI::App app{
+      "One node of a Dynamo Labs cluster.\nExample: dynamo-node --id n1 --data n1.disk --peers "
+      "peers.json --bootstrap"};
+  app.set_version_flag("--version",
+                       "dynamo-node 1.0 (protocol " + std::to_string(net::kProtocolVersion) + ")");
   bool print_defaults = false;
   bool print_schema = false;
   app.add_option("--id", args.node.id, "this node's name in the peers file");
   app.add_option("--data", args.node.data, "folder of its disk; made if absent");
-  app.add_option("--peers", args.peers_file, "JSON: every node that may ever join, with its addresses");
-  app.add_option("--config", args.config_file, "JSON: settings of the cluster; absent fields have defaults");
-  app.add_flag("--bootstrap", args.node.bootstrap, "this start only: the first node of a new cluster");
+  app.add_option("--peers", args.peers_file,
+                 "JSON: every node that may ever join, with its addresses");
+  app.add_option("--config", args.config_file,
+                 "JSON: settings of the cluster; absent fields have defaults");
+  app.add_flag("--bootstrap", args.node.bootstrap,
+               "this start only: the first node of a new cluster");
   app.add_option("--bind", args.node.bind, "listen on this address instead of the peers file's");
-  app.add_option("--admin-token-file", args.token_file, "first line: what /admin demands as a bearer token");
-  app.add_flag("--die-with-parent", args.die_with_parent, "end when the process that started this one ends");
+  app.add_option("--admin-token-file", args.token_file,
+                 "first line: what /admin demands as a bearer token");
+  app.add_flag("--die-with-parent", args.die_with_parent,
+               "end when the process that started this one ends");
   app.add_flag("--print-defaults", print_defaults, "print the table of settings, in Markdown");
   app.add_flag("--print-schema", print_schema, "print the JSON Schema of the config file");
   bool host = false;
@@ -129,5 +141,6 @@ int main(int argc, char** argv) {
     std::cerr << "dynamo-node: " << error.what() << '\n';
     return 74;  // EX_IOERR
   }
-  // Anything else was thrown by the solution: not caught here, so that the crash report shows where.
+  // Anything else was thrown by the solution: not caught here, so that the crash report shows
+  // where.
 }

@@ -104,7 +104,8 @@ void RealNode::run_handler(std::function<void(Node&)> work, std::function<void()
   });
 }
 
-void RealNode::take_request(const NodeId& from, MessageType type, std::string bytes, net::Answer answer) {
+void RealNode::take_request(const NodeId& from, MessageType type, std::string bytes,
+                            net::Answer answer) {
   const RequestToken token = ++last_token_;
   requests_.emplace(token, std::move(answer));
   if (requests_.size() > kMaxOpenRequests) requests_.erase(requests_.begin());
@@ -120,21 +121,25 @@ void RealNode::end_call(CallId id, Result<std::string> outcome) {
   enqueue([this, id, outcome = std::move(outcome)] { node_.call_ended(moment(), id, outcome); });
 }
 
-void RealNode::call(CallId id, const NodeId& to, MessageType type, std::string bytes, Duration timeout) {
+void RealNode::call(CallId id, const NodeId& to, MessageType type, std::string bytes,
+                    Duration timeout) {
   outbox_.emplace_back([this, id, to, type, bytes = std::move(bytes), timeout] {
     send_call(id, to, type, bytes, timeout);
   });
 }
 
-void RealNode::send_call(CallId id, const NodeId& to, MessageType type, std::string bytes, Duration timeout) {
-  const auto entry = calls_.emplace(id, OpenCall{to, boost::asio::steady_timer(io_, timeout)}).first;
+void RealNode::send_call(CallId id, const NodeId& to, MessageType type, std::string bytes,
+                         Duration timeout) {
+  const auto entry =
+      calls_.emplace(id, OpenCall{to, boost::asio::steady_timer(io_, timeout)}).first;
   entry->second.timer.async_wait([this, id, to](const boost::system::error_code& cancelled) {
     if (cancelled) return;
     transport_.forget(to, id);
     end_call(id, Error{ErrorCode::timed_out, to + " did not answer in time"});
   });
   if (to == options_.id) {  // a message to oneself needs no socket
-    return take_request(to, type, std::move(bytes), [this, id](std::string reply) { end_call(id, std::move(reply)); });
+    return take_request(to, type, std::move(bytes),
+                        [this, id](std::string reply) { end_call(id, std::move(reply)); });
   }
   transport_.send(to, id, type, std::move(bytes));
 }

@@ -20,16 +20,16 @@ namespace dynamo {
 
 struct RealNodeOptions {
   NodeId id;
-  std::filesystem::path data;     ///< Folder of the disk.
+  std::filesystem::path data;  ///< Folder of the disk.
   NodeConfig config;
   Peers peers;
-  std::string bind;               ///< Instead of the loopback addresses of the peers file; empty: as there.
-  std::string admin_token;        ///< Demanded by /admin unless it is empty.
+  std::string bind;  ///< Instead of the loopback addresses of the peers file; empty: as there.
+  std::string admin_token;  ///< Demanded by /admin unless it is empty.
   bool bootstrap = false;
 };
 
-/// Output commit with group commit: all handlers that wait in one turn of the loop run, their writes
-/// are made durable together, and only then their messages, answers and timers take effect.
+/// Output commit with group commit: all handlers that wait in one turn of the loop run, their
+/// writes are made durable together, and only then their messages, answers and timers take effect.
 class RealNode final : private Effects {
  public:
   /// Opens disk and ports. Throws ConfigError or StorageError.
@@ -38,7 +38,8 @@ class RealNode final : private Effects {
   RealNode(const RealNode&) = delete;
   RealNode& operator=(const RealNode&) = delete;
 
-  /// Starts the modules and serves. Exceptions of a handler come out of io.run(): the node must stop.
+  /// Starts the modules and serves. Exceptions of a handler come out of io.run(): the node must
+  /// stop.
   void start();
   void stop();
 
@@ -68,13 +69,15 @@ class RealNode final : private Effects {
   void take_request(const NodeId& from, MessageType type, std::string bytes, net::Answer answer);
 
   // Effects: kept back in outbox_ until the commit.
-  void call(CallId id, const NodeId& to, MessageType type, std::string bytes, Duration timeout) override;
+  void call(CallId id, const NodeId& to, MessageType type, std::string bytes,
+            Duration timeout) override;
   void reply(RequestToken token, std::string bytes) override;
   void set_timer(TimerId id, Duration delay) override;
   void cancel_timer(TimerId id) override;
   void note(std::string_view text) override;
 
-  void send_call(CallId id, const NodeId& to, MessageType type, std::string bytes, Duration timeout);
+  void send_call(CallId id, const NodeId& to, MessageType type, std::string bytes,
+                 Duration timeout);
   void arm_timer(TimerId id, Duration delay);
 
   boost::asio::io_context& io_;
@@ -86,8 +89,8 @@ class RealNode final : private Effects {
   Node node_;
   net::Transport transport_;
   net::HttpServer http_;
-  std::vector<std::function<void()>> inbox_;    ///< Handlers that wait for the next turn.
-  std::vector<std::function<void()>> outbox_;   ///< What this turn's handlers did, in order.
+  std::vector<std::function<void()>> inbox_;   ///< Handlers that wait for the next turn.
+  std::vector<std::function<void()>> outbox_;  ///< What this turn's handlers did, in order.
   bool turn_posted_ = false;
   std::map<CallId, OpenCall> calls_;
   std::map<TimerId, Timer> timers_;

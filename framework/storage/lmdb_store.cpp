@@ -25,7 +25,8 @@ constexpr std::string_view kIncarnationKey = "incarnation";
 constexpr std::uint64_t kReserveBytes = 256 << 10;
 
 MDB_val view_of(std::string_view bytes) {
-  return {bytes.size(), const_cast<char*>(bytes.data())};  // NOLINT: LMDB's C interface is not const
+  return {bytes.size(),
+          const_cast<char*>(bytes.data())};  // NOLINT: LMDB's C interface is not const
 }
 std::string_view view_of(const MDB_val& value) {
   return {static_cast<const char*>(value.mv_data), value.mv_size};
@@ -54,14 +55,16 @@ struct LmdbStore::Lmdb {
     throw StorageError(options.folder.string() + ": cannot " + doing + ": " + why);
   }
   void check(int code, const std::string& doing) const {
-    if (code == MDB_MAP_FULL) fail(doing, "the store has reached disk_limit_bytes; raise it in the config");
+    if (code == MDB_MAP_FULL)
+      fail(doing, "the store has reached disk_limit_bytes; raise it in the config");
     if (code != MDB_SUCCESS) fail(doing, mdb_strerror(code));
   }
 
   void make_folder() const {
     std::error_code error;
     std::filesystem::create_directories(options.folder, error);
-    if (error) fail("make the folder", error.message() + "; give --data a folder that you may write to");
+    if (error)
+      fail("make the folder", error.message() + "; give --data a folder that you may write to");
   }
 
   /// LMDB would let a second process in; two nodes on one disk would be one node too many.
@@ -96,7 +99,7 @@ struct LmdbStore::Lmdb {
   MDB_env* env = nullptr;
   MDB_dbi dbi = 0;
   MDB_txn* txn = nullptr;
-  bool dirty = false;   ///< The open transaction has written something.
+  bool dirty = false;  ///< The open transaction has written something.
 };
 
 LmdbStore::LmdbStore(const LmdbOptions& options, Incarnation fresh_incarnation)
@@ -106,7 +109,8 @@ LmdbStore::LmdbStore(const LmdbOptions& options, Incarnation fresh_incarnation)
   lmdb_->open();
   if (const auto kept = get(kMetaSpace, kIncarnationKey)) {
     const auto number = codec::decode<Incarnation>(*kept);
-    if (!number) lmdb_->fail("read the disk's incarnation", "the store is damaged; use an empty folder");
+    if (!number)
+      lmdb_->fail("read the disk's incarnation", "the store is damaged; use an empty folder");
     incarnation_ = *number;
   } else {
     incarnation_ = fresh_incarnation;

@@ -20,15 +20,17 @@ class StorageError : public std::runtime_error {
 };
 
 struct LmdbOptions {
-  std::filesystem::path folder;       ///< Made if absent. Only one process at a time may use it.
-  std::uint64_t limit_bytes = 0;      ///< How much keys and values may take, pages included.
-  bool durable = true;                ///< False: no fsync, for benchmarks that say so.
+  std::filesystem::path folder;   ///< Made if absent. Only one process at a time may use it.
+  std::uint64_t limit_bytes = 0;  ///< How much keys and values may take, pages included.
+  bool durable = true;            ///< False: no fsync, for benchmarks that say so.
 };
 
-/// begin() … reads and writes of some handlers … commit(): all of them durable, or none. One thread.
+/// begin() … reads and writes of some handlers … commit(): all of them durable, or none. One
+/// thread.
 class LmdbStore final : public Storage {
  public:
-  /// Opens or makes the store. Throws StorageError. `fresh_incarnation` becomes the disk's if it is new.
+  /// Opens or makes the store. Throws StorageError. `fresh_incarnation` becomes the disk's if it is
+  /// new.
   LmdbStore(const LmdbOptions& options, Incarnation fresh_incarnation);
   ~LmdbStore() override;
   LmdbStore(const LmdbStore&) = delete;
@@ -40,8 +42,9 @@ class LmdbStore final : public Storage {
   /// Opens the transaction that everything until commit() belongs to.
   void begin();
 
-  /// Returns true if there was something to write; it is on the disk then. Throws StorageError, after
-  /// which the store is of no use: the node must stop, and nothing of the transaction may leave it.
+  /// Returns true if there was something to write; it is on the disk then. Throws StorageError,
+  /// after which the store is of no use: the node must stop, and nothing of the transaction may
+  /// leave it.
   bool commit();
 
   std::optional<std::string> get(std::string_view space, std::string_view key) const override;
@@ -49,8 +52,8 @@ class LmdbStore final : public Storage {
   void erase(std::string_view space, std::string_view key) override;
   void scan(std::string_view space, std::string_view from, const Visitor& visit) const override;
 
-  /// False when less than the bytes asked for, and a reserve for deletes, are left of the limit or of the
-  /// file system.
+  /// False when less than the bytes asked for, and a reserve for deletes, are left of the limit or
+  /// of the file system.
   bool room(std::size_t bytes) const override;
 
  private:

@@ -1,0 +1,87 @@
+#include "net/stream.h"
+
+#include <utility>
+
+namespace dynamo::net {
+
+using Error = boost::system::error_code;
+
+Stream::Stream(boost::asio::ip::tcp::socket socket, std::weak_ptr<StreamOwner> owner,
+               std::uint64_t queue_bytes, std::size_t longest_body)
+    : socket_(std::move(socket)), owner_(std::move(owner)), queue_bytes_(queue_bytes) {
+  frames_.set_longest_body(longest_body);
+}
+
+void Stream::start() {
+  Error ignored;  // slower without it, and no less right
+  socket_.set_option(boost::asio::ip::tcp::no_delay(true), ignored);
+  started_ = true;
+  read_next();
+  if (!queue_.empty()) write_next();
+}
+
+bool Stream::write(std::string frame) {
+  // The other end would take a longer frame for a broken stream.
+  if (frame.size() > kFrameHeaderBytes + kMaxFrameBodyBytes) return false;
+  if (closed_ || frame.size() > queue_bytes_ - queued_) return false;
+  queued_ += frame.size();
+  queue_.push_back(std::move(frame));
+  if (started_ && queue_.size() == 1) write_next();
+  return true;
+}
+
+void Stream::close() {
+  closed_ = true;
+  owner_.reset();
+  Error ignored;
+  socket_.close(ignored);
+}
+
+void Stream::write_next() {
+  boost::asio::async_write(socket_, boost::asio::buffer(queue_.front()),
+                           [self = shared_from_this()](const Error& error, std::size_t) {
+                             if (self->closed_) return;
+                             if (error) return self->fail(error.message());
+                             self->queued_ -= self->queue_.front().size();
+                             self->queue_.pop_front();
+                             if (!self->queue_.empty()) self->write_next();
+                           });
+}
+
+void Stream::read_next() {
+  socket_.async_read_some(boost::asio::buffer(chunk_),
+                          [self = shared_from_this()](const Error& error, std::size_t bytes) {
+                            if (self->closed_) return;
+                            if (error) return self->fail(error.message());
+                            self->frames_.feed({self->chunk_.data(), bytes});
+                            self->take_frames();
+                          });
+}
+
+void Stream::take_frames() {
+  while (const std::shared_ptr<StreamOwner> owner = owner_.lock()) {
+    switch (frames_.next()) {
+      case FrameReader::State::more:
+        return read_next();
+      case FrameReader::State::broken:
+        return fail("a frame is longer than allowed");
+      case FrameReader::State::checksum:
+        owner->dropped("checksum");
+        break;
+      case FrameReader::State::frame:
+        if (std::optional<Envelope> envelope = envelope_of(frames_.body())) {
+          owner->took(std::move(*envelope));
+        } else {
+          owner->dropped("malformed");
+        }
+    }
+  }
+}
+
+void Stream::fail(const std::string& why) {
+  const std::shared_ptr<StreamOwner> owner = owner_.lock();
+  close();
+  if (owner) owner->broke(why);
+}
+
+}  // namespace dynamo::net
