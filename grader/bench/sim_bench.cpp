@@ -61,7 +61,10 @@ void worlds_side_by_side(benchmark::State& state) {
   for (auto _ : state) {
     Lanes lanes({host.get()}, kWorlds, 5);
     lanes.run(
-        kWorlds, [&](std::size_t job, Crossing& crossing) { events += gossip(gossip_plan(5, job + 1), crossing); },
+        kWorlds,
+        [&](std::size_t job, Crossing& crossing) {
+          events += gossip(gossip_plan(5, job + 1), crossing);
+        },
         [](std::size_t) {}, [] { return false; });
   }
   state.SetItemsProcessed(static_cast<std::int64_t>(events));
@@ -82,13 +85,18 @@ void one_event_through_a_thousand_nodes(benchmark::State& state) {
     form_cluster(world, founders);
     const Instant begin = world.now();
     if (!world.add(founders[500], last).done()) state.SkipWithError("the console refused");
-    converges(world, 60s, [&] { return histories_differ(world, founders); }, "all know the new event", 1s);
+    converges(
+        world, 60s, [&] { return histories_differ(world, founders); }, "all know the new event",
+        1s);
     rounds = static_cast<double>((world.now() - begin) / 1s);
   }
   state.counters["rounds"] = rounds;
   set_goal(state, 10e6, false);  // microseconds: "in seconds"
 }
-BENCHMARK(one_event_through_a_thousand_nodes)->UseRealTime()->Unit(benchmark::kMillisecond)->Iterations(1);
+BENCHMARK(one_event_through_a_thousand_nodes)
+    ->UseRealTime()
+    ->Unit(benchmark::kMillisecond)
+    ->Iterations(1);
 
 }  // namespace
 }  // namespace dynamo::sim

@@ -12,8 +12,8 @@
 //       world.run_for(500ms);
 //       world.restart("n2");
 //       world.heal();
-//       converges(world, 20s, [&] { return histories_differ(world); }, "all nodes know the same events");
-//       const bool member = world.invoke<&Membership::view>("n2").size() == 4;
+//       converges(world, 20s, [&] { return histories_differ(world); }, "all nodes know the same
+//       events"); const bool member = world.invoke<&Membership::view>("n2").size() == 4;
 //       world.expect(!add.done() || member, "n4 is a member: the console heard that it was done",
 //                    "the members that n2 knows are " + list(members(world, "n2")));
 //     });
@@ -28,9 +28,9 @@
 //   }
 //
 // A scenario must depend on nothing but its world: it runs again, with the trace on, when it fails,
-// and side by side with the scenarios of other seeds. So no static state, no SCOPED_TRACE, no clock;
-// what it collects for a statistic goes to an object of its own seed (world.seed()).
-// EXPECT_ and ASSERT_ work inside and outside of scenarios; their text becomes `actual`.
+// and side by side with the scenarios of other seeds. So no static state, no SCOPED_TRACE, no
+// clock; what it collects for a statistic goes to an object of its own seed (world.seed()). EXPECT_
+// and ASSERT_ work inside and outside of scenarios; their text becomes `actual`.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -53,10 +53,11 @@ namespace dynamo::sim {
 
 using Scenario = std::function<void(World& world)>;
 
-/// Runs `scenario` in a world of its own for each of `count` seeds (--seed and --seeds say which and
-/// how many), many at once. Every fourth world has a host process for each node; the first one runs
-/// twice, the second time in a host with another heap layout, and both must do the same, step by step.
-/// The first failing seed is run again with the trace on, becomes a story, and ends the test.
+/// Runs `scenario` in a world of its own for each of `count` seeds (--seed and --seeds say which
+/// and how many), many at once. Every fourth world has a host process for each node; the first one
+/// runs twice, the second time in a host with another heap layout, and both must do the same, step
+/// by step. The first failing seed is run again with the trace on, becomes a story, and ends the
+/// test.
 void for_each_seed(std::size_t count, const Plan& plan, const Scenario& scenario);
 /// The same, with a plan that depends on the seed; plan.seed is set by for_each_seed.
 void for_each_seed(std::size_t count, const std::function<Plan(std::uint64_t seed)>& plan,
@@ -66,9 +67,9 @@ void for_each_seed(std::size_t count, const std::function<Plan(std::uint64_t see
 /// missing, `actual` must say enough.
 [[noreturn]] void violation(const std::string& expected, const std::string& actual);
 
-/// One node in a host, without a world: for the unit checks. What it is asked is remembered in words,
-/// and a failure of the test tells it as a story. The clock stands still unless advance() moves it;
-/// what the node sends goes nowhere, but can be looked at.
+/// One node in a host, without a world: for the unit checks. What it is asked is remembered in
+/// words, and a failure of the test tells it as a story. The clock stands still unless advance()
+/// moves it; what the node sends goes nowhere, but can be looked at.
 class Lone {
  public:
   explicit Lone(NodeSetup setup = {"n1", 1, {}});
@@ -77,16 +78,17 @@ class Lone {
   Lone& operator=(const Lone&) = delete;
 
   void start(bool bootstrap = false);
-  void restart();                              ///< A new start on the same disk, as after kill -9.
-  void advance(Duration time);                 ///< Fires the timers that become due, in order.
+  void restart();               ///< A new start on the same disk, as after kill -9.
+  void advance(Duration time);  ///< Fires the timers that become due, in order.
   const Disk& disk() const;
-  void set_room(std::uint64_t bytes);          ///< How much the disk may grow by.
+  void set_room(std::uint64_t bytes);  ///< How much the disk may grow by.
 
   /// Runs a method as a handler and returns what it returned (a copy; Done for void).
   template <auto M, class... A>
   auto invoke(const A&... args) {
     using Traits = MethodTraits<decltype(M)>;
-    auto values = map<M>(std::vector<typename Traits::Arguments>{typename Traits::Arguments(args...)});
+    auto values =
+        map<M>(std::vector<typename Traits::Arguments>{typename Traits::Arguments(args...)});
     return std::move(values.front());
   }
 
@@ -116,13 +118,15 @@ class Lone {
     end_call(id, codec::encode(reply));
   }
 
-  std::uint64_t allocations() const;           ///< Heap allocations of the last crossing's handlers; 0: unknown.
-  void say(const std::string& step);           ///< A line in the story.
+  std::uint64_t allocations()
+      const;  ///< Heap allocations of the last crossing's handlers; 0: unknown.
+  void say(const std::string& step);  ///< A line in the story.
 
  private:
   struct State;
   std::vector<std::string> map_raw(MethodId method, const std::vector<std::string>& args);
-  std::optional<std::string> request_raw(const NodeId& from, MessageType type, const std::string& bytes);
+  std::optional<std::string> request_raw(const NodeId& from, MessageType type,
+                                         const std::string& bytes);
   std::unique_ptr<State> state_;
 };
 

@@ -1,6 +1,6 @@
 // The program around a lab's checks: ./lab runs it, once for each shard. `--help` says how.
-#include <CLI/CLI.hpp>
 #include <gtest/gtest.h>
+#include <CLI/CLI.hpp>
 
 #include <algorithm>
 #include <chrono>
@@ -65,16 +65,18 @@ std::vector<std::string> chosen(const Arguments& arguments) {
   std::size_t index = 0;
   std::size_t of = 0;
   char rest = 0;
-  if (std::sscanf(arguments.shard.c_str(), "%zu/%zu%c", &index, &of, &rest) != 2 || of == 0 || index == 0 ||
-      index > of) {
-    throw BadArguments("--shard " + arguments.shard + ": expected I/N with 1 ≤ I ≤ N, for example 1/2");
+  if (std::sscanf(arguments.shard.c_str(), "%zu/%zu%c", &index, &of, &rest) != 2 || of == 0 ||
+      index == 0 || index > of) {
+    throw BadArguments("--shard " + arguments.shard +
+                       ": expected I/N with 1 ≤ I ≤ N, for example 1/2");
   }
   std::vector<std::string> share;
   for (std::size_t i = index - 1; i < wanted.size(); i += of) share.push_back(wanted[i]);
   return share;
 }
 
-/// Writes a line before and after each test, as soon as it is known: a program that dies shows where.
+/// Writes a line before and after each test, as soon as it is known: a program that dies shows
+/// where.
 class Reporter final : public testing::EmptyTestEventListener {
  public:
   explicit Reporter(const std::string& results) {
@@ -98,7 +100,8 @@ class Reporter final : public testing::EmptyTestEventListener {
   void OnTestPartResult(const testing::TestPartResult& part) override {
     if (!part.failed()) return;
     const std::string text = part.message();
-    if (text.find("C++ exception") != text.npos && text.find("thrown in the test body") != text.npos) {
+    if (text.find("C++ exception") != text.npos &&
+        text.find("thrown in the test body") != text.npos) {
       thrown_ = true;  // GoogleTest's words for what left the test
     }
     if (broken_.empty()) broken_ = text;
@@ -147,7 +150,7 @@ class Reporter final : public testing::EmptyTestEventListener {
   }
 
   std::ofstream file_;
-  std::string broken_;   ///< The first broken assertion.
+  std::string broken_;  ///< The first broken assertion.
   bool thrown_ = false;
   bool failed_ = false;
   bool trouble_ = false;
@@ -160,16 +163,22 @@ std::optional<int> parse(int argc, char** argv, Arguments& arguments) {
   std::uint64_t seeds = 0;
   app.add_option("--node", arguments.host.node_binary, "The solution's dynamo-node");
   app.add_option("--only", arguments.only, "A check's id; may be repeated");
-  app.add_option("--seed", arguments.checks.seed, "Seed of the first world of each check")->capture_default_str();
-  app.add_option("--seeds", seeds, "How many worlds, instead of what each check asks for")->check(CLI::Range(1, 1000000));
-  app.add_option("--cpu", arguments.host.cpu, "Pin grader and solution to this core")->check(CLI::Range(0, 4095));
+  app.add_option("--seed", arguments.checks.seed, "Seed of the first world of each check")
+      ->capture_default_str();
+  app.add_option("--seeds", seeds, "How many worlds, instead of what each check asks for")
+      ->check(CLI::Range(1, 1000000));
+  app.add_option("--cpu", arguments.host.cpu, "Pin grader and solution to this core")
+      ->check(CLI::Range(0, 4095));
   app.add_option("--shard", arguments.shard, "I/N: the I-th of N shares of the checks");
   app.add_option("--results", arguments.results, "Append one JSON object a line to this file");
-  app.add_option("--artifacts", arguments.checks.artifacts, "Leave replays and traces of failures in this folder");
+  app.add_option("--artifacts", arguments.checks.artifacts,
+                 "Leave replays and traces of failures in this folder");
   app.add_option("--replay", arguments.replay, "Run again what this file saved, and tell it");
   app.add_flag("--list", arguments.list, "Print the ids of all checks");
-  app.add_flag("--linked", arguments.linked, "The solution that is linked into this program, for gdb");
-  app.add_flag("--portable", arguments.host.portable, "Talk to the solution over a socket, not shared memory");
+  app.add_flag("--linked", arguments.linked,
+               "The solution that is linked into this program, for gdb");
+  app.add_flag("--portable", arguments.host.portable,
+               "Talk to the solution over a socket, not shared memory");
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
@@ -182,7 +191,8 @@ std::optional<int> parse(int argc, char** argv, Arguments& arguments) {
     return 0;
   }
   if (arguments.linked && linked_host_factory == nullptr) {
-    throw BadArguments("--linked: no solution is linked into this program; ./lab debug builds one that has it");
+    throw BadArguments(
+        "--linked: no solution is linked into this program; ./lab debug builds one that has it");
   }
   if (!arguments.linked && arguments.host.node_binary.empty()) {
     throw BadArguments("--node PATH is missing: the dynamo-node of the solution to check");

@@ -38,7 +38,8 @@ void UnitSteps::clear() {
 std::vector<std::string> UnitSteps::told() const {
   std::vector<std::string> all;
   if (dropped_ != 0) all.push_back("… after " + std::to_string(dropped_) + " earlier steps:");
-  for (const UnitStep& step : last_) all.push_back(step.words() + (step.result ? step.result() : ""));
+  for (const UnitStep& step : last_)
+    all.push_back(step.words() + (step.result ? step.result() : ""));
   return all;
 }
 

@@ -42,7 +42,8 @@ void form_cluster(World& world, const std::vector<NodeId>& nodes) {
   for (std::size_t i = 1; i < names.size(); ++i) {
     const Operation add = world.add(names.front(), names[i]);
     world.expect(add.done(),
-                 names.front() + ", first of the cluster, takes the operator's \"add " + names[i] + "\": done",
+                 names.front() + ", first of the cluster, takes the operator's \"add " + names[i] +
+                     "\": done",
                  [&] { return "the console hears: " + to_string(add); });
   }
   const Instant begin = world.now();
@@ -51,8 +52,9 @@ void form_cluster(World& world, const std::vector<NodeId>& nodes) {
     world.start(next.node);
   }
   const Duration period = world.plan().config.gossip_period;
-  converges(world, 60 * period, [&] { return histories_differ(world, names); },
-            "all nodes of the new cluster know the same history", period / 2);
+  converges(
+      world, 60 * period, [&] { return histories_differ(world, names); },
+      "all nodes of the new cluster know the same history", period / 2);
   world.phase("formed: " + list(names));
 }
 
@@ -69,8 +71,8 @@ std::string histories_differ(World& world, const std::vector<NodeId>& nodes) {
     const auto lacks = missing(histories[i], histories[0]);
     const auto other = missing(histories[0], histories[i]);
     std::string text = "the histories of " + names[0] + " and " + names[i] + " differ: ";
-    text += names[0] + " has " + std::to_string(histories[0].size()) + " events, " + names[i] + " has " +
-            std::to_string(histories[i].size());
+    text += names[0] + " has " + std::to_string(histories[0].size()) + " events, " + names[i] +
+            " has " + std::to_string(histories[i].size());
     if (lacks != 0) text += "; " + names[i] + " lacks " + std::to_string(lacks);
     if (other != 0) text += "; " + names[0] + " lacks " + std::to_string(other);
     return text;
@@ -94,9 +96,10 @@ void converges(World& world, Duration within, const std::function<std::string()>
                const std::string& what, Duration step) {
   std::string last;
   const bool done = world.run_until([&] { return (last = wrong()).empty(); }, within, step);
-  world.expect(done,
-               what + ", within " + std::to_string(within.count() / 1000) + " ms of the cluster's own time",
-               last);
+  world.expect(
+      done,
+      what + ", within " + std::to_string(within.count() / 1000) + " ms of the cluster's own time",
+      last);
 }
 
 }  // namespace dynamo::sim

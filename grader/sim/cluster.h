@@ -13,12 +13,13 @@ namespace dynamo::sim {
 /// and no faults. Change what you need.
 Plan cluster_plan(std::size_t count);
 
-/// Makes one cluster of `nodes` (none given: of all): the first is bootstrapped, adds the others at its
-/// console, and they are started at moments spread over one gossip period. Then waits until all
+/// Makes one cluster of `nodes` (none given: of all): the first is bootstrapped, adds the others at
+/// its console, and they are started at moments spread over one gossip period. Then waits until all
 /// histories are equal. Throws Violation if the cluster does not form.
 void form_cluster(World& world, const std::vector<NodeId>& nodes = {});
 
-/// What is still wrong, or empty if the nodes' histories (none given: of all that are up) are equal.
+/// What is still wrong, or empty if the nodes' histories (none given: of all that are up) are
+/// equal.
 std::string histories_differ(World& world, const std::vector<NodeId>& nodes = {});
 
 /// Names of the members in a node's view, sorted.

@@ -8,8 +8,8 @@
 
 namespace dynamo::sim {
 
-/// A world queues handlers on its nodes' hosts and then crosses. One world may have a host to itself,
-/// or many worlds may share hosts and cross together (sim/lanes.h).
+/// A world queues handlers on its nodes' hosts and then crosses. One world may have a host to
+/// itself, or many worlds may share hosts and cross together (sim/lanes.h).
 class Crossing {
  public:
   struct Place {

@@ -1,5 +1,5 @@
-// Keyed draws: each random decision of a world is a pure function of the seed and of what is decided.
-// So taking one event out of a run leaves all decisions about other events as they were.
+// Keyed draws: each random decision of a world is a pure function of the seed and of what is
+// decided. So taking one event out of a run leaves all decisions about other events as they were.
 #pragma once
 
 #include <cstdint>
@@ -22,14 +22,15 @@ enum class Draw : std::uint64_t {
   handler,        ///< Seed of what a handler draws.
   check_handler,  ///< The same, of a method that a check or the console runs.
   incarnation,
-  outputs_left,   ///< How many outputs of its last handler had left when a node died.
+  outputs_left,  ///< How many outputs of its last handler had left when a node died.
   start_offset,
 };
 
 /// A key, built up part by part.
 class Key {
  public:
-  Key(std::uint64_t seed, Draw what) : state_(mix(seed ^ (static_cast<std::uint64_t>(what) << 56))) {}
+  Key(std::uint64_t seed, Draw what)
+      : state_(mix(seed ^ (static_cast<std::uint64_t>(what) << 56))) {}
   Key with(std::uint64_t part) const {
     Key next = *this;
     next.state_ = mix(state_ ^ part);

@@ -11,7 +11,8 @@ namespace dynamo::sim {
 
 namespace {
 
-constexpr std::size_t kStackBytes = std::size_t{1} << 20;  // reserved, not used: a scenario is shallow
+constexpr std::size_t kStackBytes = std::size_t{1}
+                                    << 20;  // reserved, not used: a scenario is shallow
 
 }  // namespace
 
@@ -44,13 +45,13 @@ class Lanes::Lane final : public Crossing {
     job_ = job;
     queued_.clear();
     abandoned_ = false;
-    fiber_ = boost::context::fiber(
-        std::allocator_arg, boost::context::protected_fixedsize_stack(kStackBytes),
-        [this, &work](boost::context::fiber&& scheduler) {
-          scheduler_ = std::move(scheduler);
-          work(job_, *this);
-          return std::move(scheduler_);
-        });
+    fiber_ = boost::context::fiber(std::allocator_arg,
+                                   boost::context::protected_fixedsize_stack(kStackBytes),
+                                   [this, &work](boost::context::fiber&& scheduler) {
+                                     scheduler_ = std::move(scheduler);
+                                     work(job_, *this);
+                                     return std::move(scheduler_);
+                                   });
   }
   /// Goes on until the job sleeps in exchange() or has ended.
   void resume() { fiber_ = std::move(fiber_).resume(); }
@@ -75,7 +76,8 @@ class Lanes::Lane final : public Crossing {
   std::vector<Handled> results_;
 };
 
-Lanes::Lanes(std::vector<Host*> hosts, std::size_t lanes, std::size_t nodes) : hosts_(std::move(hosts)) {
+Lanes::Lanes(std::vector<Host*> hosts, std::size_t lanes, std::size_t nodes)
+    : hosts_(std::move(hosts)) {
   for (std::size_t i = 0; i < lanes; ++i) {
     lanes_.push_back(std::make_unique<Lane>(hosts_, static_cast<Slot>(i * nodes)));
   }

@@ -28,8 +28,8 @@ class Lanes {
   Lanes& operator=(const Lanes&) = delete;
 
   /// Runs the jobs 0 … count-1, begun in that order. `paused(job)` runs whenever a lane has gone to
-  /// sleep or ended; after `stop()` says so, no more jobs are begun. Throws what the hosts throw, when
-  /// all jobs that had begun have been abandoned.
+  /// sleep or ended; after `stop()` says so, no more jobs are begun. Throws what the hosts throw,
+  /// when all jobs that had begun have been abandoned.
   void run(std::size_t count, const Job& job, const std::function<void(std::size_t job)>& paused,
            const std::function<bool()>& stop);
 

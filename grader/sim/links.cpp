@@ -10,7 +10,9 @@ namespace {
 
 constexpr std::size_t kDenseNodes = 64;  // 4,096 links at most; beyond, only those that are used
 
-std::size_t count_index(MessageType type, bool reply) { return 2 * std::size_t{type} + (reply ? 1 : 0); }
+std::size_t count_index(MessageType type, bool reply) {
+  return 2 * std::size_t{type} + (reply ? 1 : 0);
+}
 
 void count(std::vector<Traffic>& counts, std::size_t index, std::size_t bytes) {
   if (index >= counts.size()) counts.resize(index + 1);
@@ -79,8 +81,10 @@ std::optional<Duration> Links::refusal(NodeIndex from, NodeIndex to, std::uint64
   if (link != nullptr && link->cut) return std::nullopt;
   const LinkModel& model = models_[link == nullptr ? 0 : link->model];
   const std::uint64_t names = mix(name_keys_[from] ^ mix(name_keys_[to]));
-  return Key(seed_, Draw::refusal_delay).with(names).with(number).between(model.delay_min,
-                                                                           model.delay_max);
+  return Key(seed_, Draw::refusal_delay)
+      .with(names)
+      .with(number)
+      .between(model.delay_min, model.delay_max);
 }
 
 bool Links::is_cut(NodeIndex from, NodeIndex to) const {

@@ -62,11 +62,11 @@ class Links {
     std::uint32_t left = 0;
   };
   struct Link {
-    std::uint64_t key = 0;                ///< Hash of both names: part of each draw.
+    std::uint64_t key = 0;  ///< Hash of both names: part of each draw.
     bool cut = false;
-    std::uint32_t model = 0;              ///< Index in models_; 0: that of all links.
+    std::uint32_t model = 0;  ///< Index in models_; 0: that of all links.
     std::vector<DropOrder> drops;
-    std::vector<Traffic> counts;          ///< By type and reply: index 2 · type + reply.
+    std::vector<Traffic> counts;  ///< By type and reply: index 2 · type + reply.
   };
 
   Link& link(NodeIndex from, NodeIndex to);
@@ -75,9 +75,9 @@ class Links {
   void find_fastest();
 
   std::uint64_t seed_;
-  std::vector<std::uint64_t> name_keys_;      ///< By node: a link's draws do not depend on places.
-  std::vector<LinkModel> models_;             ///< 0: of every link without one of its own.
-  std::vector<Link> dense_;                   ///< Small worlds: from · nodes + to.
+  std::vector<std::uint64_t> name_keys_;  ///< By node: a link's draws do not depend on places.
+  std::vector<LinkModel> models_;         ///< 0: of every link without one of its own.
+  std::vector<Link> dense_;               ///< Small worlds: from · nodes + to.
   std::unordered_map<std::uint64_t, Link> sparse_;  ///< Large ones. Never walked where order shows.
   std::vector<Traffic> by_type_;
   std::vector<Traffic> by_sender_;

@@ -78,16 +78,25 @@ struct Lone::State {
     }
     for (const Effect& effect : handled.effects) {
       switch (effect.kind) {
-        case Effect::Kind::call: calls.push_back({effect.id, effect.to, effect.type, effect.bytes, effect.delay}); break;
-        case Effect::Kind::reply: replies[effect.id] = effect.bytes; break;
+        case Effect::Kind::call:
+          calls.push_back({effect.id, effect.to, effect.type, effect.bytes, effect.delay});
+          break;
+        case Effect::Kind::reply:
+          replies[effect.id] = effect.bytes;
+          break;
         case Effect::Kind::set_timer:
-          if (timers.size() >= kMostTimers) violation("timers are bounded", "the node has set 100,000 of them");
-          timers.emplace(std::make_pair(now + std::max(effect.delay, Duration(0)), ++timers_set), TimerId{effect.id});
+          if (timers.size() >= kMostTimers)
+            violation("timers are bounded", "the node has set 100,000 of them");
+          timers.emplace(std::make_pair(now + std::max(effect.delay, Duration(0)), ++timers_set),
+                         TimerId{effect.id});
           break;
         case Effect::Kind::cancel_timer:
-          std::erase_if(timers, [&](const auto& timer) { return timer.second == TimerId{effect.id}; });
+          std::erase_if(timers,
+                        [&](const auto& timer) { return timer.second == TimerId{effect.id}; });
           break;
-        case Effect::Kind::note: tell([text = effect.bytes] { return "it notes: " + text; }); break;
+        case Effect::Kind::note:
+          tell([text = effect.bytes] { return "it notes: " + text; });
+          break;
       }
     }
   }
@@ -137,7 +146,8 @@ void Lone::advance(Duration time) {
   say(json::to(time).dump() + " ms pass");
   std::size_t fired = 0;
   while (!state_->timers.empty() && state_->timers.begin()->first.first <= end) {
-    if (++fired > kMostTimers) violation("time goes on", "timers without delay start each other, for ever");
+    if (++fired > kMostTimers)
+      violation("time goes on", "timers without delay start each other, for ever");
     const auto [due, timer] = *state_->timers.begin();
     state_->timers.erase(state_->timers.begin());
     state_->now = std::max(state_->now, due.first);
@@ -158,13 +168,17 @@ void Lone::set_room(std::uint64_t bytes) {
 const std::vector<Lone::Call>& Lone::calls() const { return state_->calls; }
 
 void Lone::end_call(CallId id, const Result<std::string>& outcome) {
-  const auto call = std::find_if(state_->calls.begin(), state_->calls.end(), [&](const Call& c) { return c.id == id; });
-  if (call == state_->calls.end()) throw std::logic_error("the check ends a call that the node did not make");
+  const auto call = std::find_if(state_->calls.begin(), state_->calls.end(),
+                                 [&](const Call& c) { return c.id == id; });
+  if (call == state_->calls.end())
+    throw std::logic_error("the check ends a call that the node did not make");
   state_->tell([call = *call, outcome] {
     return "its " + name_of_message(call.type) + " to " + call.to +
-           (outcome.ok() ? " is answered: " + in_words(message_to_json(call.type, true, outcome.value())
-                                                           .value_or("malformed"))
-                         : " ends: " + name_of(outcome.error().code));
+           (outcome.ok()
+                ? " is answered: " +
+                      in_words(
+                          message_to_json(call.type, true, outcome.value()).value_or("malformed"))
+                : " ends: " + name_of(outcome.error().code));
   });
   state_->calls.erase(call);
   state_->host->call_ended(state_->slot, state_->moment(), id, outcome);
@@ -173,19 +187,24 @@ void Lone::end_call(CallId id, const Result<std::string>& outcome) {
 
 std::uint64_t Lone::allocations() const { return state_->host->allocations(); }
 
-void Lone::say(const std::string& step) { state_->tell([step] { return step; }); }
+void Lone::say(const std::string& step) {
+  state_->tell([step] { return step; });
+}
 
 std::vector<std::string> Lone::map_raw(MethodId method, const std::vector<std::string>& args) {
   std::vector<std::string> results;
   if (args.empty()) return results;
-  for (const std::string& call : args) state_->host->invoke(state_->slot, state_->moment(), method, call);
+  for (const std::string& call : args)
+    state_->host->invoke(state_->slot, state_->moment(), method, call);
   state_->tell([method, first = args.front(), count = args.size()] {
-    const std::string call = method_name(method) + arguments_in_words(arguments_text(method, first));
+    const std::string call =
+        method_name(method) + arguments_in_words(arguments_text(method, first));
     return count == 1 ? call : std::to_string(count) + " calls, the first of them " + call;
   });
   for (Handled& handled : state_->cross()) {
     if (!handled.result) {
-      violation(method_name(method) + "() answers", "no answer: the module is not at work in this node");
+      violation(method_name(method) + "() answers",
+                "no answer: the module is not at work in this node");
     }
     results.push_back(std::move(*handled.result));
   }
@@ -198,7 +217,8 @@ std::vector<std::string> Lone::map_raw(MethodId method, const std::vector<std::s
   return results;
 }
 
-std::optional<std::string> Lone::request_raw(const NodeId& from, MessageType type, const std::string& bytes) {
+std::optional<std::string> Lone::request_raw(const NodeId& from, MessageType type,
+                                             const std::string& bytes) {
   const RequestToken token = ++state_->tokens;
   state_->tell([from, type, bytes] {
     return "a " + name_of_message(type) + " from " + from + ": " +

@@ -13,7 +13,8 @@ namespace {
 constexpr std::size_t kMostNodes = 4096;
 constexpr std::uint32_t kMillion = 1'000'000;
 
-[[noreturn]] void fail(const std::string& where, const std::string& wanted, const std::string& found) {
+[[noreturn]] void fail(const std::string& where, const std::string& wanted,
+                       const std::string& found) {
   throw JsonError(where + ": expected " + wanted + ", found " + found);
 }
 
@@ -62,9 +63,9 @@ std::optional<MessageName> message_called(std::string_view name) {
 }
 
 const std::vector<std::string>& acts() {
-  static const std::vector<std::string> all = {"start", "add",    "remove", "crash", "restart",
-                                               "wipe",  "pause",  "resume", "cut",   "heal",
-                                               "link",  "drop",   "skew",   "disk_full", "disk_freed"};
+  static const std::vector<std::string> all = {
+      "start", "add",  "remove", "crash", "restart", "wipe",      "pause",     "resume",
+      "cut",   "heal", "link",   "drop",  "skew",    "disk_full", "disk_freed"};
   return all;
 }
 
@@ -74,10 +75,11 @@ void validate(const LinkModel& link, const std::string& where) {
     fail(where + ".delay_max_ms", "at least delay_min_ms (" + json::to(link.delay_min).dump() + ")",
          json::to(link.delay_max).dump());
   }
-  const std::pair<const char*, std::uint32_t> shares[] = {{"loss_ppm", link.loss_ppm},
-                                                          {"exchange_loss_ppm", link.exchange_loss_ppm},
-                                                          {"duplicate_ppm", link.duplicate_ppm},
-                                                          {"corrupt_ppm", link.corrupt_ppm}};
+  const std::pair<const char*, std::uint32_t> shares[] = {
+      {"loss_ppm", link.loss_ppm},
+      {"exchange_loss_ppm", link.exchange_loss_ppm},
+      {"duplicate_ppm", link.duplicate_ppm},
+      {"corrupt_ppm", link.corrupt_ppm}};
   for (const auto& [name, share] : shares) {
     if (share > kMillion) {
       fail(where + "." + name, "a share of a million, 0 to 1000000", std::to_string(share));
@@ -90,7 +92,8 @@ void validate(const Action& action, const std::vector<NodeId>& nodes, const std:
   if (std::find(acts().begin(), acts().end(), act) == acts().end()) {
     fail(where + ".act", "one of " + joined(acts()), quoted(act));
   }
-  if (action.at < Duration(0)) fail(where + ".at_ms", "at least 0", std::to_string(action.at.count()));
+  if (action.at < Duration(0))
+    fail(where + ".at_ms", "at least 0", std::to_string(action.at.count()));
   check_names(action.nodes, nodes, where + ".nodes");
   // The console may be asked to add a name that nobody knows: that is the node's error to make.
   if (!one_of(act, {"add", "remove"})) check_names(action.peers, nodes, where + ".peers");
@@ -107,7 +110,8 @@ void validate(const Action& action, const std::vector<NodeId>& nodes, const std:
     fail(where + ".skew", "milliseconds as a string, like \"-500\"", quoted(action.skew));
   }
   if (act == "drop" && !action.message.empty() && !message_called(action.message)) {
-    fail(where + ".message", "empty, or one of " + joined(message_names()) + ", with \" reply\" for its answer",
+    fail(where + ".message",
+         "empty, or one of " + joined(message_names()) + ", with \" reply\" for its answer",
          quoted(action.message));
   }
   if (act == "drop" && action.count == 0) fail(where + ".count", "at least 1", "0");
@@ -116,18 +120,22 @@ void validate(const Action& action, const std::vector<NodeId>& nodes, const std:
 
 void validate(const Plan& plan, const std::string& where) {
   if (plan.nodes.empty() || plan.nodes.size() > kMostNodes) {
-    fail(where + ".nodes", "1 to " + std::to_string(kMostNodes) + " names", std::to_string(plan.nodes.size()));
+    fail(where + ".nodes", "1 to " + std::to_string(kMostNodes) + " names",
+         std::to_string(plan.nodes.size()));
   }
   std::set<NodeId> seen;
   for (std::size_t i = 0; i < plan.nodes.size(); ++i) {
     const std::string place = where + ".nodes[" + std::to_string(i) + "]";
     if (plan.nodes[i].empty()) fail(place, "a name", "an empty one");
-    if (!seen.insert(plan.nodes[i]).second) fail(place, "each name once", quoted(plan.nodes[i]) + " again");
+    if (!seen.insert(plan.nodes[i]).second)
+      fail(place, "each name once", quoted(plan.nodes[i]) + " again");
   }
   if (plan.config.q == 0) fail(where + ".config.q", "at least 1", "0");
   if (plan.config.n == 0) fail(where + ".config.n", "at least 1", "0");
-  if (plan.config.gossip_period <= Duration(0)) fail(where + ".config.gossip_period_ms", "more than 0", "0");
-  if (plan.config.call_timeout <= Duration(0)) fail(where + ".config.call_timeout_ms", "more than 0", "0");
+  if (plan.config.gossip_period <= Duration(0))
+    fail(where + ".config.gossip_period_ms", "more than 0", "0");
+  if (plan.config.call_timeout <= Duration(0))
+    fail(where + ".config.call_timeout_ms", "more than 0", "0");
   check_names(plan.config.seeds, plan.nodes, where + ".config.seeds");
   validate(plan.links, where + ".links");
   for (std::size_t i = 0; i < plan.actions.size(); ++i) {

@@ -26,7 +26,8 @@ void validate(const Plan& plan, const std::string& where);
 void validate(const Action& action, const std::vector<NodeId>& nodes, const std::string& where);
 void validate(const LinkModel& link, const std::string& where);
 
-/// Reads a plan; `where` names the file for errors. Throws JsonError, also for text that is no JSON.
+/// Reads a plan; `where` names the file for errors. Throws JsonError, also for text that is no
+/// JSON.
 Plan plan_from_json(std::string_view text, const std::string& where);
 
 /// Two spaces of indent; plan_from_json reads exactly the same plan from it.

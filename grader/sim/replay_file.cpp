@@ -34,7 +34,8 @@ void write(const std::filesystem::path& file, const std::string& content) {
 Replay read_replay(const std::filesystem::path& file) {
   const std::string name = file.filename().string();
   const Json document = Json::parse(content_of(file), nullptr, false);
-  if (document.is_discarded()) throw JsonError(name + ": this is no JSON; give a file that a failed check named");
+  if (document.is_discarded())
+    throw JsonError(name + ": this is no JSON; give a file that a failed check named");
   Replay replay;
   replay.format = 0;
   json::from(document, replay, name);
@@ -42,7 +43,8 @@ Replay read_replay(const std::filesystem::path& file) {
     throw JsonError(name + ".format: expected 1, found " + std::to_string(replay.format) +
                     "; it was written by another version of the grader: grade again");
   }
-  if (replay.check.empty()) throw JsonError(name + ".check: expected the id of a check, found none");
+  if (replay.check.empty())
+    throw JsonError(name + ".check: expected the id of a check, found none");
   if (replay.kind == "sim") {
     validate(replay.plan, name + ".plan");
   } else if (replay.kind != "unit") {

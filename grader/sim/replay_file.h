@@ -12,21 +12,21 @@
 
 namespace dynamo::sim {
 
-/// The saved run of one check: the check, run again on this plan, does the same step by step, as long
-/// as solution and grader are the same.
+/// The saved run of one check: the check, run again on this plan, does the same step by step, as
+/// long as solution and grader are the same.
 struct Replay {
   std::uint32_t format = 1;
-  std::string check;                ///< "membership.older_join_never_resurrects"
-  std::string kind = "sim";         ///< "sim", or "unit": then there is neither seed nor plan.
-  std::uint32_t run = 0;            ///< Which for_each_seed of the test, from 0.
+  std::string check;         ///< "membership.older_join_never_resurrects"
+  std::string kind = "sim";  ///< "sim", or "unit": then there is neither seed nor plan.
+  std::uint32_t run = 0;     ///< Which for_each_seed of the test, from 0.
   std::uint64_t seed = 0;
-  std::string trace_hash;           ///< Of the whole run, as hex.
-  std::string message;              ///< What the check said.
-  std::string solution;             ///< The program that was checked.
-  std::string solution_hash;        ///< XXH3 of its bytes.
-  std::string grader;               ///< Compiler and library that the checks were built with.
-  Plan plan;                        ///< What the world began with.
-  std::vector<Action> executed;     ///< All that was done, the check's own actions too: to be read.
+  std::string trace_hash;        ///< Of the whole run, as hex.
+  std::string message;           ///< What the check said.
+  std::string solution;          ///< The program that was checked.
+  std::string solution_hash;     ///< XXH3 of its bytes.
+  std::string grader;            ///< Compiler and library that the checks were built with.
+  Plan plan;                     ///< What the world began with.
+  std::vector<Action> executed;  ///< All that was done, the check's own actions too: to be read.
   FIELDS(format, check, kind, run, seed, trace_hash, message, solution, solution_hash, grader, plan,
          executed)
 };

@@ -18,9 +18,9 @@ namespace dynamo::sim {
 
 namespace {
 
-constexpr std::size_t kLanes = 24;           // beyond, batches win nothing
+constexpr std::size_t kLanes = 24;  // beyond, batches win nothing
 constexpr std::size_t kOneHostEachEvery = 4;
-constexpr std::size_t kMostHosts = 5;        // a larger world's nodes share them
+constexpr std::size_t kMostHosts = 5;  // a larger world's nodes share them
 
 /// Whether a scenario is at work: decides where violation() goes.
 bool in_scenario = false;
@@ -35,11 +35,11 @@ struct InScenario {
 struct Outcome {
   enum class Kind : std::uint8_t { unfinished, passed, failed, trouble };
   Kind kind = Kind::unfinished;
-  bool died = false;         ///< failed: the process did
-  StoryEnd end;              ///< failed · trouble: in `actual`
+  bool died = false;  ///< failed: the process did
+  StoryEnd end;       ///< failed · trouble: in `actual`
   std::uint64_t hash = 0;
   std::uint64_t events = 0;
-  std::vector<Step> steps;   ///< If the run was recorded.
+  std::vector<Step> steps;  ///< If the run was recorded.
   std::vector<Action> executed;
 
   bool same_as(const Outcome& other) const {
@@ -50,8 +50,8 @@ struct Outcome {
 using Assertions = testing::TestPartResultArray;
 
 /// Runs the scenario in one world, and lets no exception out but Abandoned's and the fiber's own.
-Outcome run_world(const Plan& plan, Crossing& crossing, const Scenario& scenario, WorldOptions options,
-                  const std::function<std::string()>& broken_assertion) {
+Outcome run_world(const Plan& plan, Crossing& crossing, const Scenario& scenario,
+                  WorldOptions options, const std::function<std::string()>& broken_assertion) {
   Outcome outcome;
   const auto failed = [&](std::string expected, std::string actual) {
     outcome.kind = Outcome::Kind::failed;
@@ -74,7 +74,8 @@ Outcome run_world(const Plan& plan, Crossing& crossing, const Scenario& scenario
     outcome.end.actual = error.what();
   }
   // A broken EXPECT_ is nearer to the cause than what came after it.
-  if (std::string text = broken_assertion(); !text.empty() && outcome.kind != Outcome::Kind::trouble) {
+  if (std::string text = broken_assertion();
+      !text.empty() && outcome.kind != Outcome::Kind::trouble) {
     failed("", std::move(text));
   }
   if (world) {
@@ -90,7 +91,8 @@ std::string text_of(const testing::TestPartResult& part) {
   std::string text = part.message();
   if (part.file_name() != nullptr) {
     const std::string file = part.file_name();
-    text += "\n(" + file.substr(file.rfind('/') + 1) + ":" + std::to_string(part.line_number()) + ")";
+    text +=
+        "\n(" + file.substr(file.rfind('/') + 1) + ":" + std::to_string(part.line_number()) + ")";
   }
   return text;
 }
@@ -127,7 +129,8 @@ void run_lanes(const std::vector<Plan>& plans, const std::vector<std::size_t>& w
   std::size_t most_nodes = 1;
   for (const std::size_t i : which) most_nodes = std::max(most_nodes, plans[i].nodes.size());
   std::size_t most_hosts = 1;
-  for (const std::size_t i : which) most_hosts = std::max(most_hosts, hosts_for(plans[i], false).size());
+  for (const std::size_t i : which)
+    most_hosts = std::max(most_hosts, hosts_for(plans[i], false).size());
   Lanes lanes(Checks::here().hosts().take(most_hosts), std::min(kLanes, which.size()), most_nodes);
 
   Assertions assertions;
@@ -179,14 +182,17 @@ std::vector<Outcome> run_all(const std::vector<Plan>& plans, const Scenario& sce
     }
   }
   for (std::size_t i = 0; i < first_failing(outcomes); ++i) {
-    if (outcomes[i].kind == Outcome::Kind::unfinished) outcomes[i] = run_alone(plans[i], scenario, false);
+    if (outcomes[i].kind == Outcome::Kind::unfinished)
+      outcomes[i] = run_alone(plans[i], scenario, false);
   }
   return outcomes;
 }
 
 constexpr const char* kCauses =
-    "It must depend on nothing but what Env gives it. Look for a random number, a clock, a hash or an order "
-    "that differs between processes (unordered containers, pointers as keys), a variable that is read "
+    "It must depend on nothing but what Env gives it. Look for a random number, a clock, a hash or "
+    "an order "
+    "that differs between processes (unordered containers, pointers as keys), a variable that is "
+    "read "
     "before it is set, or a global or static variable, which nodes of one process share.";
 
 /// Where two runs of one world part, in words.
@@ -200,11 +206,13 @@ StoryEnd parting(const Outcome& one, const Outcome& other) {
     return at < run.steps.size() ? to_jsonl(run.steps[at]).substr(0, 400) : "the run has ended";
   };
   end.actual = "they part at step " + std::to_string(i + 1) + ":\n  first run:  " + line(one, i) +
-               "\n  second run: " + line(other, i) + "\nThe solution is not deterministic. " + kCauses;
+               "\n  second run: " + line(other, i) + "\nThe solution is not deterministic. " +
+               kCauses;
   return end;
 }
 
-[[noreturn]] void report(const Plan& plan, std::uint32_t run, const Outcome& outcome, const StoryEnd& end) {
+[[noreturn]] void report(const Plan& plan, std::uint32_t run, const Outcome& outcome,
+                         const StoryEnd& end) {
   Checks& checks = Checks::here();
   const std::string message = knobs(plan) + "\n" + tell(outcome.steps, end);
   Replay replay;
@@ -219,12 +227,14 @@ StoryEnd parting(const Outcome& one, const Outcome& other) {
 }
 
 [[noreturn]] void give_up(const Plan& plan, const Outcome& outcome) {
-  Checks::here().trouble("the check itself went wrong (" + knobs(plan) + "): " + outcome.end.actual);
+  Checks::here().trouble("the check itself went wrong (" + knobs(plan) +
+                         "): " + outcome.end.actual);
   throw TestEnded{};
 }
 
 /// Runs a failing seed again with the trace on, and tells its story.
-[[noreturn]] void explain(const Plan& plan, std::uint32_t run, const Outcome& first, const Scenario& scenario) {
+[[noreturn]] void explain(const Plan& plan, std::uint32_t run, const Outcome& first,
+                          const Scenario& scenario) {
   if (first.kind == Outcome::Kind::trouble) give_up(plan, first);
   const Outcome again = run_alone(plan, scenario, true);
   if (again.kind == Outcome::Kind::trouble) give_up(plan, again);
@@ -234,16 +244,19 @@ StoryEnd parting(const Outcome& one, const Outcome& other) {
   StoryEnd end = parting(again, third);
   if (again.same_as(third)) {
     end.expected = "a world does the same alone and beside other worlds";
-    end.actual = "beside others it failed: " + (first.end.expected.empty() ? "" : "expected " + first.end.expected + ", ") +
-                 first.end.actual + "\nalone it " +
-                 (again.kind == Outcome::Kind::failed ? "failed otherwise: " + again.end.actual : "passed") +
-                 "\nSo nodes influence each other without a message. " + kCauses;
+    end.actual =
+        "beside others it failed: " +
+        (first.end.expected.empty() ? "" : "expected " + first.end.expected + ", ") +
+        first.end.actual + "\nalone it " +
+        (again.kind == Outcome::Kind::failed ? "failed otherwise: " + again.end.actual : "passed") +
+        "\nSo nodes influence each other without a message. " + kCauses;
   }
   report(plan, run, again, end);
 }
 
 /// The determinism of the first seed, against a host with another heap.
-void compare_runs(const Plan& plan, std::uint32_t run, const Outcome& first, const Scenario& scenario) {
+void compare_runs(const Plan& plan, std::uint32_t run, const Outcome& first,
+                  const Scenario& scenario) {
   const Outcome second = run_alone(plan, scenario, false, true);
   if (second.same_as(first)) return;
   const Outcome one = run_alone(plan, scenario, true, false);
@@ -257,7 +270,8 @@ void replay_world(const Replay& replay, const Scenario& scenario, std::uint32_t 
   const bool same = hex_of(outcome.hash) == replay.trace_hash;
   std::printf("%s\n", knobs(replay.plan).c_str());
   std::printf(same ? "the same run, step by step: trace %s\n"
-                   : "another run than the recorded one: trace %s, then %s; the solution or the grader was changed "
+                   : "another run than the recorded one: trace %s, then %s; the solution or the "
+                     "grader was changed "
                      "since\n",
               hex_of(outcome.hash).c_str(), replay.trace_hash.c_str());
   std::printf("%zu steps, %llu handlers, %zu actions\n", outcome.steps.size(),
@@ -297,7 +311,8 @@ void for_each_seed(std::size_t count, const std::function<Plan(std::uint64_t)>& 
 }
 
 void for_each_seed(std::size_t count, const Plan& plan, const Scenario& scenario) {
-  for_each_seed(count, [&](std::uint64_t) { return plan; }, scenario);
+  for_each_seed(
+      count, [&](std::uint64_t) { return plan; }, scenario);
 }
 
 void violation(const std::string& expected, const std::string& actual) {

@@ -16,13 +16,14 @@ constexpr std::size_t kLines = 24;
 struct Line {
   Instant at{};
   int rank = 0;
-  std::string text;      ///< For rank 0: the plural of what is counted.
+  std::string text;  ///< For rank 0: the plural of what is counted.
   bool told = false;
 };
 
 /// "n2 → [n1, n3]" where several cuts (or heals) of one moment stand side by side.
 bool merge_links(std::vector<Line>& lines, const Step& step, const Step* before) {
-  if (lines.empty() || before == nullptr || before->kind != step.kind || before->at != step.at) return false;
+  if (lines.empty() || before == nullptr || before->kind != step.kind || before->at != step.at)
+    return false;
   if (step.kind != Step::Kind::cut && step.kind != Step::Kind::heal) return false;
   if (step.node.empty() || before->node.empty()) return false;
   lines.back().text += ", " + step.node + " → " + step.peer;
@@ -33,9 +34,17 @@ bool merge_links(std::vector<Line>& lines, const Step& step, const Step* before)
 const Step* answer_to(const std::vector<Step>& steps, std::size_t console) {
   for (std::size_t i = console + 1; i < steps.size() && steps[i].at == steps[console].at; ++i) {
     if (steps[i].kind == Step::Kind::console) return nullptr;
-    if (steps[i].kind == Step::Kind::answer && steps[i].node == steps[console].node) return &steps[i];
+    if (steps[i].kind == Step::Kind::answer && steps[i].node == steps[console].node)
+      return &steps[i];
   }
   return nullptr;
+}
+
+/// A node that is killed in order to be started again, in the same moment.
+bool killed_to_restart(const std::vector<Step>& steps, std::size_t i) {
+  return i + 1 < steps.size() && steps[i].kind == Step::Kind::crash && steps[i].text == "kill -9" &&
+         steps[i + 1].kind == Step::Kind::restart && steps[i + 1].node == steps[i].node &&
+         steps[i + 1].at == steps[i].at;
 }
 
 Line line_of(const std::vector<Step>& steps, std::size_t i) {
@@ -45,7 +54,9 @@ Line line_of(const std::vector<Step>& steps, std::size_t i) {
   const auto counted = [&](const std::string& plural) { line.text = plural; };
   switch (step.kind) {
     case Kind::send:
-    case Kind::commit: line.text.clear(); break;
+    case Kind::commit:
+      line.text.clear();
+      break;
     case Kind::receive:
       line.rank = has_news(step) ? 2 : 0;
       if (line.rank == 0) counted(step.reply ? "" : step.message + " exchanges without news");
@@ -61,8 +72,12 @@ Line line_of(const std::vector<Step>& steps, std::size_t i) {
         counted("messages lost");
       }
       break;
-    case Kind::timeout: counted("calls without an answer"); break;
-    case Kind::refused: counted("calls refused"); break;
+    case Kind::timeout:
+      counted("calls without an answer");
+      break;
+    case Kind::refused:
+      counted("calls refused");
+      break;
     case Kind::check:
       line.rank = step.writes != 0 ? 1 : step.at == steps.back().at ? 2 : 0;
       if (line.rank == 0) counted("");
@@ -71,7 +86,8 @@ Line line_of(const std::vector<Step>& steps, std::size_t i) {
       line.rank = 1;
       if (const Step* answer = answer_to(steps, i)) {
         line.text += "; " + (answer->text.rfind("nothing", 0) == 0
-                                 ? "he hears " + answer->text : step.node + " answers: " + answer->text);
+                                 ? "he hears " + answer->text
+                                 : step.node + " answers: " + answer->text);
       }
       break;
     case Kind::answer: {
@@ -82,8 +98,21 @@ Line line_of(const std::vector<Step>& steps, std::size_t i) {
       if (line.rank == 0) counted("");  // told with its question
       break;
     }
-    case Kind::note: line.rank = 3; break;
-    default: line.rank = 1;
+    case Kind::note:
+      line.rank = 3;
+      break;
+    case Kind::crash:
+      line.rank = killed_to_restart(steps, i) ? 0 : 1;
+      if (line.rank == 0) counted("");  // told with the restart
+      break;
+    case Kind::restart:
+      line.rank = 1;
+      if (i > 0 && killed_to_restart(steps, i - 1)) {
+        line.text = step.node + " is killed (kill -9) and started again, with the disk as it is";
+      }
+      break;
+    default:
+      line.rank = 1;
   }
   return line;
 }
@@ -105,7 +134,8 @@ std::vector<Line> lines_of(const std::vector<Step>& steps) {
       const std::size_t end = end_of_forming(steps, i);
       if (end == i) continue;
       lines.push_back({steps[end].at, 1,
-                       steps[end].text.substr(8) + " form a cluster: the first was bootstrapped, and the " +
+                       steps[end].text.substr(8) +
+                           " form a cluster: the first was bootstrapped, and the " +
                            "operator added the others at its console; all know the same history"});
       i = end;
       before = nullptr;
@@ -188,7 +218,8 @@ std::string ending(const StoryEnd& end) {
   std::string text;
   const auto indented = [](std::string words) {
     while (!words.empty() && words.back() == '\n') words.pop_back();
-    for (std::size_t at = 0; (at = words.find('\n', at)) != words.npos; at += 1) words.replace(at, 1, "\n            ");
+    for (std::size_t at = 0; (at = words.find('\n', at)) != words.npos; at += 1)
+      words.replace(at, 1, "\n            ");
     return words;
   };
   if (!end.expected.empty()) text += "  expected: " + indented(end.expected) + "\n";

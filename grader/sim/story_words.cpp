@@ -20,7 +20,8 @@ std::string event_words(const Json& event) {
   const Json& version = event["version"];
   const std::string change = event["change"].is_string() ? event["change"].get<std::string>() : "?";
   return event["subject"].get<std::string>() + (change == "join" ? " joins" : " leaves") + " (" +
-         version.value("counter", Json(0)).dump() + "@" + version.value("node", std::string("?")) + ")";
+         version.value("counter", Json(0)).dump() + "@" + version.value("node", std::string("?")) +
+         ")";
 }
 
 bool is_hex(const std::string& text) {
@@ -66,7 +67,8 @@ namespace {
 std::string cut_at(std::string told, std::size_t most) {
   if (told.size() <= most) return told;
   std::size_t end = most;
-  while (end > 0 && (static_cast<unsigned char>(told[end]) & 0xc0) == 0x80) --end;  // whole characters
+  while (end > 0 && (static_cast<unsigned char>(told[end]) & 0xc0) == 0x80)
+    --end;  // whole characters
   return told.substr(0, end) + "…";
 }
 
@@ -79,15 +81,18 @@ std::string in_words(const std::string& text, std::size_t most) {
 
 std::string arguments_in_words(const std::string& text, std::size_t most) {
   const Json value = Json::parse(text, nullptr, false);
-  if (!value.is_array()) return "(" + text + ")";
-  std::string told;
-  for (const Json& argument : value) told += (told.empty() ? "" : ", ") + words(argument);
-  return "(" + cut_at(told, most) + ")";
+  std::string told = value.is_array() ? "" : text;
+  for (const Json& argument : value.is_array() ? value : Json::array()) {
+    if (!told.empty()) told.append(", ");
+    told.append(words(argument));
+  }
+  return cut_at(std::move(told), most).insert(0, 1, '(').append(")");
 }
 
 std::string moment_words(Instant at) {
   char text[32];
-  std::snprintf(text, sizeof text, "%.3f", static_cast<double>(at.time_since_epoch().count()) / 1e6);
+  std::snprintf(text, sizeof text, "%.3f",
+                static_cast<double>(at.time_since_epoch().count()) / 1e6);
   return "t=" + std::string(text) + " s";
 }
 
@@ -115,45 +120,69 @@ std::string step_words(const Step& step) {
   using Kind = Step::Kind;
   const std::string what = step.reply ? "reply to " + step.message : step.message;
   switch (step.kind) {
-    case Kind::start: return step.node + " starts" + (step.text.empty() ? "" : " " + step.text);
-    case Kind::restart: return step.node + " is started again, with the disk as it is";
-    case Kind::send: return step.node + " sends " + step.peer + " a " + what + ": " + in_words(step.data);
+    case Kind::start:
+      return step.node + " starts" + (step.text.empty() ? "" : " " + step.text);
+    case Kind::restart:
+      return step.node + " is started again, with the disk as it is";
+    case Kind::send:
+      return step.node + " sends " + step.peer + " a " + what + ": " + in_words(step.data);
     case Kind::receive:
-      return step.node + " gets " + step.peer + "'s " + what + " {" + in_words(step.data) + "}" + written(step);
+      return step.node + " gets " + step.peer + "'s " + what + " {" + in_words(step.data) + "}" +
+             written(step);
     case Kind::drop:
-      return "the " + what + " between " + step.node + " and " + step.peer + " is dropped: " + step.text;
-    case Kind::refused: return step.node + "'s " + step.message + " to " + step.peer + " is refused";
-    case Kind::timeout: return step.node + " hears no answer to its " + step.message + " from " + step.peer;
-    case Kind::timer: return "a timer of " + step.node + " fires" + written(step);
-    case Kind::commit: return step.node + " writes " + step.text;
+      return "the " + what + " between " + step.node + " and " + step.peer +
+             " is dropped: " + step.text;
+    case Kind::refused:
+      return step.node + "'s " + step.message + " to " + step.peer + " is refused";
+    case Kind::timeout:
+      return step.node + " hears no answer to its " + step.message + " from " + step.peer;
+    case Kind::timer:
+      return "a timer of " + step.node + " fires" + written(step);
+    case Kind::commit:
+      return step.node + " writes " + step.text;
     case Kind::console:
       return "the operator asks " + step.node + " to " + step.message + " " + step.text;
     case Kind::answer:
-      return "the operator hears from " + step.node + ", asked to " + step.message + " " + step.peer + ": " +
-             step.text;
+      return "the operator hears from " + step.node + ", asked to " + step.message + " " +
+             step.peer + ": " + step.text;
     case Kind::check:
       return "the check asks " + step.node + " for " + step.message +
              arguments_in_words(step.data, 60) + ": " + in_words(step.text) + written(step);
-    case Kind::crash: return step.node + " dies: " + step.text;
-    case Kind::wipe: return step.node + " gets a new, empty disk";
-    case Kind::pause: return step.node + " is paused (SIGSTOP): it takes messages, and does nothing";
-    case Kind::resume: return step.node + " goes on (SIGCONT), with all that has waited for it";
-    case Kind::cut: return "the network is cut: " + step.node + " → " + step.peer;
-    case Kind::heal: return step.node.empty() ? "all cuts of the network heal"
-                                              : "the network heals: " + step.node + " → " + step.peer;
+    case Kind::crash:
+      if (step.text == "kill -9") return step.node + " is killed (kill -9); its disk stays";
+      return step.node + " dies: " + step.text;
+    case Kind::wipe:
+      return step.node + " gets a new, empty disk";
+    case Kind::pause:
+      return step.node + " is paused (SIGSTOP): it takes messages, and does nothing";
+    case Kind::resume:
+      return step.node + " goes on (SIGCONT), with all that has waited for it";
+    case Kind::cut:
+      return "the network is cut: " + step.node + " → " + step.peer;
+    case Kind::heal:
+      return step.node.empty() ? "all cuts of the network heal"
+                               : "the network heals: " + step.node + " → " + step.peer;
     case Kind::link:
-      return "links change" + (step.node.empty() ? "" : ", " + step.node + " → " + step.peer) + ": " +
-             in_words(step.text);
+      return "links change" + (step.node.empty() ? "" : ", " + step.node + " → " + step.peer) +
+             ": " + in_words(step.text);
     case Kind::forget:
       return "the network will drop the next " + step.text + " " +
-             (step.message.empty() ? "messages" : step.message) + ", " + step.node + " → " + step.peer;
-    case Kind::skew: return "the wall clock of " + step.node + " is off by " + step.text + " ms";
-    case Kind::disk_full: return "the disk of " + step.node + " is full";
-    case Kind::disk_freed: return "the disk of " + step.node + " has room again";
-    case Kind::note: return step.node + " notes: " + in_words(step.text);
-    case Kind::phase: return step.text;
-    case Kind::running: return step.node + " " + step.text +
-                               (step.data.empty() ? "" : " {" + in_words(step.data) + "}") + ", and its process ended";
+             (step.message.empty() ? "messages" : step.message) + ", " + step.node + " → " +
+             step.peer;
+    case Kind::skew:
+      return "the wall clock of " + step.node + " is off by " + step.text + " ms";
+    case Kind::disk_full:
+      return "the disk of " + step.node + " is full";
+    case Kind::disk_freed:
+      return "the disk of " + step.node + " has room again";
+    case Kind::note:
+      return step.node + " notes: " + in_words(step.text);
+    case Kind::phase:
+      return step.text;
+    case Kind::running:
+      return step.node + " " + step.text +
+             (step.data.empty() ? "" : " {" + in_words(step.data) + "}") +
+             ", and its process ended";
   }
   return "";
 }
@@ -166,9 +195,11 @@ std::string knobs(const Plan& plan) {
     return std::string(text);
   };
   const LinkModel& links = plan.links;
-  std::string text = "seed " + std::to_string(plan.seed) + " · " + std::to_string(plan.nodes.size()) + " nodes · gossip every " +
-                     ms(plan.config.gossip_period) + " ms · call timeout " + ms(plan.config.call_timeout) +
-                     " ms · delay " + ms(links.delay_min) + " to " + ms(links.delay_max) + " ms";
+  std::string text = "seed " + std::to_string(plan.seed) + " · " +
+                     std::to_string(plan.nodes.size()) + " nodes · gossip every " +
+                     ms(plan.config.gossip_period) + " ms · call timeout " +
+                     ms(plan.config.call_timeout) + " ms · delay " + ms(links.delay_min) + " to " +
+                     ms(links.delay_max) + " ms";
   if (links.loss_ppm != 0) text += " · loss " + percent(links.loss_ppm);
   if (links.exchange_loss_ppm != 0) text += " · exchanges lost " + percent(links.exchange_loss_ppm);
   if (links.duplicate_ppm != 0) text += " · doubled " + percent(links.duplicate_ppm);

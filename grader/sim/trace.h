@@ -13,46 +13,47 @@
 
 namespace dynamo::sim {
 
-/// One step. As JSON, a line each: {"t_us", "node", "event", …}; fields that say nothing are left out.
+/// One step. As JSON, a line each: {"t_us", "node", "event", …}; fields that say nothing are left
+/// out.
 struct Step {
   enum class Kind : std::uint8_t {
-    start,      ///< A node begins. text: "first of a new cluster" if the operator's flag is set.
-    send,       ///< peer, message, id: the call that it belongs to, data
-    receive,    ///< As send; writes: what the handler that took it wrote.
-    drop,       ///< text: why nobody got it.
-    refused,    ///< A call of `node` to `peer` ended so; text: why.
-    timeout,    ///< A call of `node` to `peer` ended so.
-    timer,      ///< id, writes
-    commit,     ///< writes, text: which keys
-    console,    ///< The operator asks `node`; message: "add" or "remove", text: the subject
-    answer,     ///< What the console hears; text: "done", or the error, or "nothing"
-    check,      ///< The check looks: message: the method, data: its arguments, text: what it returned
-    crash,      ///< text: how
+    start,    ///< A node begins. text: "first of a new cluster" if the operator's flag is set.
+    send,     ///< peer, message, id: the call that it belongs to, data
+    receive,  ///< As send; writes: what the handler that took it wrote.
+    drop,     ///< text: why nobody got it.
+    refused,  ///< A call of `node` to `peer` ended so; text: why.
+    timeout,  ///< A call of `node` to `peer` ended so.
+    timer,    ///< id, writes
+    commit,   ///< writes, text: which keys
+    console,  ///< The operator asks `node`; message: "add" or "remove", text: the subject
+    answer,   ///< What the console hears; text: "done", or the error, or "nothing"
+    check,    ///< The check looks: message: the method, data: its arguments, text: what it returned
+    crash,    ///< text: how
     restart,
     wipe,
     pause,
     resume,
-    cut,        ///< From node to peer, one direction; so are heal, link.
+    cut,  ///< From node to peer, one direction; so are heal, link.
     heal,
-    link,       ///< text: the new model
-    forget,     ///< A `drop` order is given: text
-    skew,       ///< text: milliseconds
+    link,    ///< text: the new model
+    forget,  ///< A `drop` order is given: text
+    skew,    ///< text: milliseconds
     disk_full,
     disk_freed,
-    note,       ///< The solution's own words.
-    phase,      ///< Of the scenario; text: what begins. Steps up to the next phase belong to it.
-    running,    ///< The last step of a host that died: this handler was at work.
+    note,     ///< The solution's own words.
+    phase,    ///< Of the scenario; text: what begins. Steps up to the next phase belong to it.
+    running,  ///< The last step of a host that died: this handler was at work.
   };
 
   Instant at{};
   NodeId node;
   Kind kind = Kind::note;
   NodeId peer;
-  std::string message;       ///< Name of the message type, or of what was asked.
+  std::string message;  ///< Name of the message type, or of what was asked.
   bool reply = false;
   std::uint64_t id = 0;
   std::size_t writes = 0;
-  std::string data;          ///< JSON text.
+  std::string data;  ///< JSON text.
   std::string text;
 };
 

@@ -7,8 +7,8 @@
 
 namespace dynamo::sim {
 
-/// A property does not hold: what should be, and what is, each a sentence for somebody who has never
-/// seen a distributed system.
+/// A property does not hold: what should be, and what is, each a sentence for somebody who has
+/// never seen a distributed system.
 class Violation : public std::runtime_error {
  public:
   Violation(std::string expected, std::string actual)

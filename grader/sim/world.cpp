@@ -16,8 +16,10 @@ namespace dynamo::sim {
 
 namespace {
 
-constexpr std::uint64_t kPlenty = std::uint64_t{1} << 40;       // bytes of room on a disk that is not full
-constexpr std::uint64_t kIncarnations = std::uint64_t{1} << 48;  // JSON readers keep such numbers exact
+constexpr std::uint64_t kPlenty = std::uint64_t{1}
+                                  << 40;  // bytes of room on a disk that is not full
+constexpr std::uint64_t kIncarnations = std::uint64_t{1}
+                                        << 48;  // JSON readers keep such numbers exact
 
 Plan checked(Plan plan) {
   validate(plan, "plan");
@@ -28,11 +30,14 @@ Plan checked(Plan plan) {
 
 std::string to_string(const Operation& operation) {
   switch (operation.outcome) {
-    case Operation::Outcome::pending: return "nothing yet: the node is paused";
-    case Operation::Outcome::done: return "done";
+    case Operation::Outcome::pending:
+      return "nothing yet: the node is paused";
+    case Operation::Outcome::done:
+      return "done";
     case Operation::Outcome::error:
       return name_of(operation.error.code) + ": " + operation.error.message;
-    case Operation::Outcome::unknown: return "nothing: the node died";
+    case Operation::Outcome::unknown:
+      return "nothing: the node died";
   }
   return "";
 }
@@ -79,8 +84,10 @@ void World::State::start_node(NodeIndex index, bool bootstrap) {
   NodeState& node = nodes[index];
   const bool first = node.starts == 0;
   if (node.incarnation == 0) {
-    node.incarnation =
-        1 + Key(plan.seed, Draw::incarnation).with(node.key).with(++node.disks).below(kIncarnations - 1);
+    node.incarnation = 1 + Key(plan.seed, Draw::incarnation)
+                               .with(node.key)
+                               .with(++node.disks)
+                               .below(kIncarnations - 1);
   }
   node.life = Life::up;
   ++node.starts;
@@ -180,7 +187,8 @@ void World::State::ask_console(const Action& action, MethodId method) {
           step.message = action.act;
           step.text = subject;
         });
-        const Status refused = Error{ErrorCode::refused, at + " cannot be reached: nothing listens there"};
+        const Status refused =
+            Error{ErrorCode::refused, at + " cannot be reached: nothing listens there"};
         answer(operations.size() - 1, codec::encode(refused));
       }
     }
@@ -239,8 +247,10 @@ World::World(Plan plan, Crossing& crossing, WorldOptions options)
     : state_(std::make_unique<State>(std::move(plan), crossing, options)) {}
 
 World::~World() {
+  if (state_->hosts_died) return;  // and began anew, without any node
   for (NodeState& node : state_->nodes) {
-    if (node.life == Life::up || node.life == Life::paused) node.place.host->destroy(node.place.slot);
+    if (node.life == Life::up || node.life == Life::paused)
+      node.place.host->destroy(node.place.slot);
   }
 }
 
@@ -363,7 +373,8 @@ std::vector<std::string> World::invoke_raw(const std::vector<NodeId>& names, Met
     if (looks[i].handled.result) {
       results.push_back(std::move(*looks[i].handled.result));
     } else if (!up(names[i])) {
-      throw std::logic_error(names[i] + " died, as it was armed to, in a method that the check ran");
+      throw std::logic_error(names[i] +
+                             " died, as it was armed to, in a method that the check ran");
     } else {
       throw SolutionDied(names[i] + " gave no answer to " + method_name(method) +
                          "(): the module is not at work in this plan");
@@ -381,7 +392,9 @@ std::vector<NodeId> World::up_nodes() const {
   }
   return names;
 }
-const Disk& World::disk(const NodeId& node) const { return state_->nodes[state_->index_of(node)].disk; }
+const Disk& World::disk(const NodeId& node) const {
+  return state_->nodes[state_->index_of(node)].disk;
+}
 Incarnation World::incarnation(const NodeId& node) const {
   return state_->nodes[state_->index_of(node)].incarnation;
 }

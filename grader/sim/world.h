@@ -1,9 +1,10 @@
-// A cluster in virtual time: nodes of a solution, the network between them, their disks, and all that
-// goes wrong. A plan, a seed and the solution decide everything that happens.
+// A cluster in virtual time: nodes of a solution, the network between them, their disks, and all
+// that goes wrong. A plan, a seed and the solution decide everything that happens.
 //
 // Virtual time moves only in run_for, run_until and what is built on them; everything else happens
-// at the moment that has been reached. What a node cannot do (a call to a node that is down, a check
-// that asks a paused node) is a std::logic_error: a bug of the check, never a solution's fault.
+// at the moment that has been reached. What a node cannot do (a call to a node that is down, a
+// check that asks a paused node) is a std::logic_error: a bug of the check, never a solution's
+// fault.
 #pragma once
 
 #include <concepts>
@@ -30,16 +31,16 @@ struct Operation {
   enum class Outcome : std::uint8_t {
     pending,  ///< Not answered yet: the node is paused.
     done,     ///< "Done": it must survive from now on.
-    error,    ///< Refused, with an error: it must not have happened. A node that is down: `refused`.
+    error,  ///< Refused, with an error: it must not have happened. A node that is down: `refused`.
     unknown,  ///< The node died in the middle: it may have happened.
   };
-  std::string what;     ///< "add" or "remove"
-  NodeId at;            ///< The node asked.
+  std::string what;  ///< "add" or "remove"
+  NodeId at;         ///< The node asked.
   NodeId subject;
   Instant asked{};
   Instant answered{};
   Outcome outcome = Outcome::pending;
-  Error error;          ///< If outcome is error.
+  Error error;  ///< If outcome is error.
 
   bool done() const { return outcome == Outcome::done; }
   bool failed_with(ErrorCode code) const { return outcome == Outcome::error && error.code == code; }
@@ -90,24 +91,28 @@ class World {
   bool run_until(const std::function<bool()>& predicate, Duration within, Duration step = 100ms);
 
   // The operator, and what goes wrong: each is one action of the plan language (plan.h), done now.
-  void act(Action action);                               ///< `at` is set to now.
+  void act(Action action);  ///< `at` is set to now.
   void start(const NodeId& node, bool bootstrap = false);
-  Operation add(const NodeId& at, const NodeId& subject);     ///< The console's add; its answer.
+  Operation add(const NodeId& at, const NodeId& subject);  ///< The console's add; its answer.
   Operation remove(const NodeId& at, const NodeId& subject);
-  void crash(const NodeId& node);                        ///< kill -9, now
-  void crash_before_commit(const NodeId& node);          ///< of its next handler that writes: all of it is lost
-  void crash_after_commit(const NodeId& node);           ///< none, some or all of that handler's outputs have left
-  void restart(const NodeId& node);                      ///< With the disk as it was left.
-  void wipe(const NodeId& node);                         ///< Its disk is lost: only while it is down.
-  void pause(const NodeId& node);                        ///< SIGSTOP
+  void crash(const NodeId& node);  ///< kill -9, now
+  void crash_before_commit(
+      const NodeId& node);  ///< of its next handler that writes: all of it is lost
+  void crash_after_commit(
+      const NodeId& node);           ///< none, some or all of that handler's outputs have left
+  void restart(const NodeId& node);  ///< With the disk as it was left.
+  void wipe(const NodeId& node);     ///< Its disk is lost: only while it is down.
+  void pause(const NodeId& node);    ///< SIGSTOP
   void resume(const NodeId& node);
-  void cut(const std::vector<NodeId>& from, const std::vector<NodeId>& to);   ///< One direction.
-  void part(const std::vector<NodeId>& these, const std::vector<NodeId>& those);  ///< Both directions.
-  void isolate(const NodeId& node);                      ///< From all others, both directions.
-  void heal();                                           ///< Every cut.
-  void set_links(const LinkModel& model);                ///< All links.
+  void cut(const std::vector<NodeId>& from, const std::vector<NodeId>& to);  ///< One direction.
+  void part(const std::vector<NodeId>& these,
+            const std::vector<NodeId>& those);  ///< Both directions.
+  void isolate(const NodeId& node);             ///< From all others, both directions.
+  void heal();                                  ///< Every cut.
+  void set_links(const LinkModel& model);       ///< All links.
   void set_link(const NodeId& from, const NodeId& to, const LinkModel& model);
-  void drop_next(const NodeId& from, const NodeId& to, const std::string& message, std::uint32_t count = 1);
+  void drop_next(const NodeId& from, const NodeId& to, const std::string& message,
+                 std::uint32_t count = 1);
   void skew(const NodeId& node, std::chrono::milliseconds by);
   void fill_disk(const NodeId& node);
   void free_disk(const NodeId& node);
@@ -130,13 +135,13 @@ class World {
   std::vector<NodeId> up_nodes() const;
   const Disk& disk(const NodeId& node) const;
   Incarnation incarnation(const NodeId& node) const;
-  std::uint64_t starts(const NodeId& node) const;             ///< How often it was started.
-  const std::vector<Operation>& operations() const;           ///< All, in the order of asking.
-  Traffic sent(MessageType type) const;                       ///< Requests and replies of all links.
+  std::uint64_t starts(const NodeId& node) const;    ///< How often it was started.
+  const std::vector<Operation>& operations() const;  ///< All, in the order of asking.
+  Traffic sent(MessageType type) const;              ///< Requests and replies of all links.
   Traffic sent(const NodeId& from, const NodeId& to, MessageType type, bool reply) const;
-  Traffic sent_by(const NodeId& from) const;                  ///< Of every type, replies too.
-  void on_send(std::function<void(const Sent&)> hook);        ///< It looks; it must not act.
-  std::uint64_t events() const;                               ///< Handlers that have run.
+  Traffic sent_by(const NodeId& from) const;            ///< Of every type, replies too.
+  void on_send(std::function<void(const Sent&)> hook);  ///< It looks; it must not act.
+  std::uint64_t events() const;                         ///< Handlers that have run.
 
   /// Names what follows, for the story: "a node joins while the network is cut".
   void phase(const std::string& text);

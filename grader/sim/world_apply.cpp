@@ -21,9 +21,11 @@ std::int64_t growth(const Disk& disk, const std::vector<Write>& writes) {
     const auto name = std::make_pair(write.space, write.key);
     if (sizes.count(name) == 0) {
       const auto old = disk.find(name);
-      if (old != disk.end()) before += static_cast<std::int64_t>(write.key.size() + old->second.size());
+      if (old != disk.end())
+        before += static_cast<std::int64_t>(write.key.size() + old->second.size());
     }
-    sizes[name] = write.value ? static_cast<std::int64_t>(write.key.size() + write.value->size()) : 0;
+    sizes[name] =
+        write.value ? static_cast<std::int64_t>(write.key.size() + write.value->size()) : 0;
   }
   std::int64_t after = 0;
   for (const auto& [name, size] : sizes) after += size;
@@ -39,7 +41,8 @@ std::string spaces_text(const std::vector<Write>& writes) {
   for (const auto& [space, count] : spaces) {
     text += (text.empty() ? "" : "; ") + space + ": ";
     if (count.first != 0) text += std::to_string(count.first) + " put";
-    if (count.second != 0) text += (count.first ? ", " : "") + std::to_string(count.second) + " erased";
+    if (count.second != 0)
+      text += (count.first ? ", " : "") + std::to_string(count.second) + " erased";
   }
   return text;
 }
@@ -54,7 +57,8 @@ void World::State::count_handler(const NodeState& node) {
   }
   if (++burst > 100'000 + 100 * nodes.size()) {
     throw Violation("time goes on", node.id + " and its peers ran " + std::to_string(burst) +
-                    " handlers within one millisecond: a timer or a call without delay that starts itself again");
+                                        " handlers within one millisecond: a timer or a call "
+                                        "without delay that starts itself again");
   }
   if (handlers > kMostHandlers) {
     throw Violation("the cluster calms down", "it ran " + std::to_string(handlers) + " handlers");
@@ -83,7 +87,8 @@ void World::State::begin_applying(Happening& happening) {
     case Kind::request:
       record(Step::Kind::receive, node.id, fill_message);
       if (happening.handled.taken) {
-        node.asked[happening.token] = {happening.peer, happening.peer_start, happening.id, happening.type};
+        node.asked[happening.token] = {happening.peer, happening.peer_start, happening.id,
+                                       happening.type};
       }
       break;
     case Kind::reply:
@@ -93,7 +98,8 @@ void World::State::begin_applying(Happening& happening) {
     case Kind::refused:
     case Kind::timeout:
       node.calls.erase(happening.id);
-      record(happening.kind == Kind::refused ? Step::Kind::refused : Step::Kind::timeout, node.id, fill);
+      record(happening.kind == Kind::refused ? Step::Kind::refused : Step::Kind::timeout, node.id,
+             fill);
       break;
     case Kind::timer:
       node.timers.erase(happening.id);
@@ -111,7 +117,8 @@ void World::State::begin_applying(Happening& happening) {
         } else {
           step.data = arguments_text(happening.method, happening.bytes);
           step.text = happening.handled.result
-                          ? result_text(happening.method, *happening.handled.result) : "nothing";
+                          ? result_text(happening.method, *happening.handled.result)
+                          : "nothing";
         }
       });
       break;
@@ -149,12 +156,14 @@ void World::State::apply(Happening& happening) {
   }
   if (!lives) {
     crash(happening.node, outputs_left == 0 ? "kill -9; nothing of its last handler had left it"
-                          : answered ? "kill -9, when all that its last handler sent had left it"
-                                     : "kill -9, when a part of what its last handler sent had left it");
+                          : answered
+                              ? "kill -9, when all that its last handler sent had left it"
+                              : "kill -9, when a part of what its last handler sent had left it");
   }
 }
 
-/// Makes the writes durable; false if the node dies of it or with it, and then how many outputs leave.
+/// Makes the writes durable; false if the node dies of it or with it, and then how many outputs
+/// leave.
 bool World::State::commit(NodeState& node, Happening& happening, std::size_t& outputs_left) {
   const std::vector<Write>& writes = happening.handled.writes;
   if (writes.empty()) return true;
@@ -195,8 +204,10 @@ void World::State::carry_out(NodeState& node, Effect& effect) {
   trace.mix_in(static_cast<std::uint64_t>(effect.delay.count()) ^ hash_of(effect.bytes));
   const auto index = static_cast<NodeIndex>(&node - nodes.data());
   switch (effect.kind) {
-    case Effect::Kind::call: return send_call(node, effect);
-    case Effect::Kind::reply: return send_reply(node, effect);
+    case Effect::Kind::call:
+      return send_call(node, effect);
+    case Effect::Kind::reply:
+      return send_reply(node, effect);
     case Effect::Kind::set_timer: {
       node.timers.insert(effect.id);
       Happening timer;
@@ -206,8 +217,12 @@ void World::State::carry_out(NodeState& node, Effect& effect) {
       timer.id = effect.id;
       return push(now + std::clamp(effect.delay, Duration(0), kLongestDelay), std::move(timer));
     }
-    case Effect::Kind::cancel_timer: node.timers.erase(effect.id); return;
-    case Effect::Kind::note: record(Step::Kind::note, node.id, effect.bytes); return;
+    case Effect::Kind::cancel_timer:
+      node.timers.erase(effect.id);
+      return;
+    case Effect::Kind::note:
+      record(Step::Kind::note, node.id, effect.bytes);
+      return;
   }
 }
 
@@ -215,7 +230,8 @@ void World::State::send_call(NodeState& node, Effect& effect) {
   const auto from = static_cast<NodeIndex>(&node - nodes.data());
   trace.mix_in(hash_of(effect.to) ^ effect.type);
   if (effect.type >= message_names().size()) {
-    throw SolutionDied(node.id + " sent a message of an unknown type: the process was tampered with");
+    throw SolutionDied(node.id +
+                       " sent a message of an unknown type: the process was tampered with");
   }
   const auto found = by_name.find(effect.to);
   const NodeIndex to = found == by_name.end() ? from : found->second;
@@ -246,7 +262,8 @@ void World::State::send_call(NodeState& node, Effect& effect) {
 void World::State::send_reply(NodeState& node, Effect& effect) {
   const auto found = node.asked.find(effect.id);
   if (found == node.asked.end()) {
-    throw SolutionDied(node.id + " answered a request that it was not given, or that it had answered already");
+    throw SolutionDied(
+        node.id + " answered a request that it was not given, or that it had answered already");
   }
   const NodeState::Asked asked = found->second;
   node.asked.erase(found);
@@ -322,7 +339,8 @@ void World::State::crash(NodeIndex index, const std::string& how) {
   std::map<RequestToken, NodeState::Asked> waiting(node.asked.begin(), node.asked.end());
   node.asked.clear();
   for (const auto& [token, asked] : waiting) {
-    refuse(asked.by, asked.start, asked.call, index, asked.type, "the connection to " + node.id + " broke");
+    refuse(asked.by, asked.start, asked.call, index, asked.type,
+           "the connection to " + node.id + " broke");
   }
   std::deque<Happening> held = std::exchange(node.held, {});
   for (Happening& happening : held) {
@@ -341,7 +359,8 @@ void World::State::answer(std::uint64_t number, const std::optional<std::string>
     operation.outcome = Operation::Outcome::unknown;
   } else {
     const auto status = codec::decode<Status>(*result);
-    if (!status) throw SolutionDied("the console's answer is malformed: the process was tampered with");
+    if (!status)
+      throw SolutionDied("the console's answer is malformed: the process was tampered with");
     operation.outcome = status->ok() ? Operation::Outcome::done : Operation::Outcome::error;
     if (!status->ok()) operation.error = status->error();
   }

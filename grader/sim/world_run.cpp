@@ -10,7 +10,7 @@ namespace dynamo::sim {
 
 namespace {
 
-constexpr std::size_t kWindow = 256;           // happenings looked at for one crossing
+constexpr std::size_t kWindow = 256;  // happenings looked at for one crossing
 constexpr std::size_t kMostQueued = 4'000'000;
 constexpr Duration kBirth = std::chrono::hours(24 * 365 * 54);  // wall clocks begin in 2023
 
@@ -18,8 +18,9 @@ constexpr Duration kBirth = std::chrono::hours(24 * 365 * 54);  // wall clocks b
 
 void World::State::push(Instant at, Happening happening) {
   if (heap.size() >= kMostQueued) {
-    throw Violation("messages and timers are bounded",
-                    std::to_string(heap.size()) + " of them wait at the same time: each one makes more");
+    throw Violation(
+        "messages and timers are bounded",
+        std::to_string(heap.size()) + " of them wait at the same time: each one makes more");
   }
   std::uint32_t slot = 0;
   if (free_slots.empty()) {
@@ -82,11 +83,12 @@ bool World::State::needs_handler(const Happening& happening) const {
 }
 
 /// Lets the next happening cross, together with later ones that it cannot affect: those of other
-/// nodes, sooner than the fastest message could reach them. Their results are applied when their own
-/// time has come, so the order of everything is the same as one by one.
+/// nodes, sooner than the fastest message could reach them. Their results are applied when their
+/// own time has come, so the order of everything is the same as one by one.
 void World::State::gather(Instant limit) {
   ++gatherings;
-  const Duration reach = options.ahead ? std::max(links.fastest() - Duration(1), Duration(0)) : Duration(0);
+  const Duration reach =
+      options.ahead ? std::max(links.fastest() - Duration(1), Duration(0)) : Duration(0);
   const Instant horizon = std::min(limit, now + reach);
   std::vector<Entry> seen;
   std::vector<Happening*> crossing_now;
@@ -121,19 +123,35 @@ void World::State::cross(const std::vector<Happening*>& happenings) {
   std::vector<Handled> results;
   try {
     results = crossing.exchange(hosts);
-  } catch (const SolutionDied&) {
+  } catch (...) {
+    hosts_died = true;
     for (const Happening* happening : happenings) {
       record(Step::Kind::running, nodes[happening->node].id, [&](Step& step) {
         using Kind = Happening::Kind;
         switch (happening->kind) {
-          case Kind::request: step.text = "took " + name_of_message(happening->type); break;
-          case Kind::reply: step.text = "took the reply to " + name_of_message(happening->type); break;
-          case Kind::refused: step.text = "heard that a call was refused"; break;
-          case Kind::timeout: step.text = "heard that a call timed out"; break;
-          case Kind::timer: step.text = "ran a timer's callback"; break;
-          case Kind::start: step.text = "was starting"; break;
-          case Kind::invoke: step.text = "ran " + method_name(happening->method) + "()"; break;
-          case Kind::action: break;
+          case Kind::request:
+            step.text = "took " + name_of_message(happening->type);
+            break;
+          case Kind::reply:
+            step.text = "took the reply to " + name_of_message(happening->type);
+            break;
+          case Kind::refused:
+            step.text = "heard that a call was refused";
+            break;
+          case Kind::timeout:
+            step.text = "heard that a call timed out";
+            break;
+          case Kind::timer:
+            step.text = "ran a timer's callback";
+            break;
+          case Kind::start:
+            step.text = "was starting";
+            break;
+          case Kind::invoke:
+            step.text = "ran " + method_name(happening->method) + "()";
+            break;
+          case Kind::action:
+            break;
         }
         if (!happening->bytes.empty() &&
             (happening->kind == Kind::request || happening->kind == Kind::reply)) {
@@ -146,7 +164,8 @@ void World::State::cross(const std::vector<Happening*>& happenings) {
     }
     throw;
   }
-  if (results.size() != happenings.size()) throw GraderTrouble("the host gave a wrong number of results");
+  if (results.size() != happenings.size())
+    throw GraderTrouble("the host gave a wrong number of results");
   for (std::size_t i = 0; i < happenings.size(); ++i) {
     happenings[i]->handled = std::move(results[i]);
     happenings[i]->crossed = true;
@@ -158,19 +177,25 @@ void World::State::queue_handler(Happening& happening, Instant at) {
   const bool look = happening.kind == Happening::Kind::invoke;
   const std::uint64_t number = look ? ++node.looks : ++node.handlers;
   const Key key = Key(plan.seed, look ? Draw::check_handler : Draw::handler)
-                      .with(node.key).with(node.starts).with(number);
+                      .with(node.key)
+                      .with(node.starts)
+                      .with(number);
   const Moment moment{at, at + kBirth + node.skew, key.value()};
   Host& host = *node.place.host;
   const Slot slot = node.place.slot;
   switch (happening.kind) {
-    case Happening::Kind::start: host.start(slot, moment, happening.bootstrap); break;
+    case Happening::Kind::start:
+      host.start(slot, moment, happening.bootstrap);
+      break;
     case Happening::Kind::request:
       // Unique in the world, and the same whatever crosses beside it.
       happening.token = (std::uint64_t{happening.node} + 1) << 40 | ++node.tokens;
       host.request(slot, moment, happening.token, nodes[happening.peer].id, happening.type,
                    happening.bytes);
       break;
-    case Happening::Kind::reply: host.call_ended(slot, moment, happening.id, happening.bytes); break;
+    case Happening::Kind::reply:
+      host.call_ended(slot, moment, happening.id, happening.bytes);
+      break;
     case Happening::Kind::refused:
       host.call_ended(slot, moment, happening.id, Error{ErrorCode::refused, happening.bytes});
       break;
@@ -178,9 +203,14 @@ void World::State::queue_handler(Happening& happening, Instant at) {
       host.call_ended(slot, moment, happening.id,
                       Error{ErrorCode::timed_out, "no answer from " + nodes[happening.peer].id});
       break;
-    case Happening::Kind::timer: host.timer_fired(slot, moment, TimerId{happening.id}); break;
-    case Happening::Kind::invoke: host.invoke(slot, moment, happening.method, happening.bytes); break;
-    case Happening::Kind::action: throw std::logic_error("an action has no handler");
+    case Happening::Kind::timer:
+      host.timer_fired(slot, moment, TimerId{happening.id});
+      break;
+    case Happening::Kind::invoke:
+      host.invoke(slot, moment, happening.method, happening.bytes);
+      break;
+    case Happening::Kind::action:
+      throw std::logic_error("an action has no handler");
   }
 }
 
@@ -227,7 +257,8 @@ void World::State::happen_without_handler(Happening& happening) {
     dropped = "the node is down";
     refuse(happening.peer, happening.peer_start, happening.id, happening.node, happening.type,
            node.id + " cannot be reached: nothing listens there");
-  } else if (happening.kind != Kind::request && (!at_right_start(happening) || node.life == Life::down)) {
+  } else if (happening.kind != Kind::request &&
+             (!at_right_start(happening) || node.life == Life::down)) {
     dropped = "the process that waited for it is gone";
   } else if (node.life == Life::paused) {
     node.held.push_back(std::move(happening));

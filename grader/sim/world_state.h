@@ -32,9 +32,9 @@ struct Happening {
   std::uint64_t peer_start = 0;  ///< request: which start of the peer waits for the reply.
   std::uint64_t id = 0;          ///< Call · timer · place in the plan's actions · operation
   MessageType type = 0;
-  MethodId method = 0;           ///< invoke
-  RequestToken token = 0;        ///< request: given to the node with it
-  std::string bytes;             ///< The message · invoke: arguments · refused: why
+  MethodId method = 0;     ///< invoke
+  RequestToken token = 0;  ///< request: given to the node with it
+  std::string bytes;       ///< The message · invoke: arguments · refused: why
   Handled handled;
 };
 
@@ -54,25 +54,25 @@ struct NodeState {
   enum class Armed : std::uint8_t { no, before_commit, after_commit };
 
   NodeId id;
-  std::uint64_t key = 0;         ///< Hash of its name: part of each draw.
+  std::uint64_t key = 0;  ///< Hash of its name: part of each draw.
   Life life = Life::absent;
   Crossing::Place place;
   Disk disk;
   bool disk_full = false;
-  Incarnation incarnation = 0;   ///< 0: none drawn yet.
-  std::uint64_t disks = 0;       ///< How many it has had.
+  Incarnation incarnation = 0;  ///< 0: none drawn yet.
+  std::uint64_t disks = 0;      ///< How many it has had.
   std::uint64_t starts = 0;
-  std::uint64_t handlers = 0;    ///< Of this start; numbers their draws.
-  std::uint64_t looks = 0;       ///< The same, of methods run by checks and console.
+  std::uint64_t handlers = 0;  ///< Of this start; numbers their draws.
+  std::uint64_t looks = 0;     ///< The same, of methods run by checks and console.
   std::uint64_t tokens = 0;
-  std::uint64_t refusals = 0;    ///< Numbers their draws.
+  std::uint64_t refusals = 0;  ///< Numbers their draws.
   Armed armed = Armed::no;
   Duration skew{0};
-  std::uint64_t gathering = 0;   ///< The last crossing in which it had its turn.
+  std::uint64_t gathering = 0;  ///< The last crossing in which it had its turn.
   std::unordered_map<RequestToken, Asked> asked;
   std::unordered_map<CallId, Pending> calls;
   std::unordered_set<std::uint64_t> timers;
-  std::deque<Happening> held;    ///< While paused: what arrived and became due, in order.
+  std::deque<Happening> held;  ///< While paused: what arrived and became due, in order.
 };
 
 struct World::State {
@@ -145,6 +145,7 @@ struct World::State {
   WorldOptions options;
   Links links;
   Trace trace;
+  bool hosts_died = false;  ///< Under this world or under one beside it: it cannot go on.
   Instant now{};
   std::vector<NodeState> nodes;
   std::unordered_map<NodeId, NodeIndex> by_name;
@@ -154,7 +155,7 @@ struct World::State {
   std::uint64_t pushed = 0;
   std::uint64_t gatherings = 0;
   std::uint64_t handlers = 0;
-  Instant burst_began{};         ///< For the bound on handlers per virtual millisecond.
+  Instant burst_began{};  ///< For the bound on handlers per virtual millisecond.
   std::uint64_t burst = 0;
   std::vector<Operation> operations;
   std::vector<Action> executed;
