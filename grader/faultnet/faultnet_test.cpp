@@ -284,6 +284,16 @@ TEST_F(FaultnetTest, drop_takes_the_next_of_its_type_and_no_more) {
   EXPECT_EQ(counted("request", "the plan drops it"), 2);
 }
 
+TEST_F(FaultnetTest, drop_takes_replies_by_their_name) {
+  begin();
+  act(R"({"act": "drop", "nodes": ["n2"], "peers": ["n1"], "message": "Gossip reply"})");
+  const auto n1 = call();
+  ASSERT_TRUE(comes([&] { return callees_.size() == 1; }));
+  callees_[0]->reply(1);
+  callees_[0]->reply(2);
+  EXPECT_TRUE(comes([&] { return n1->calls() == std::vector<std::uint64_t>{2}; }));
+}
+
 TEST_F(FaultnetTest, bytes_that_are_no_frames_close_the_connection) {
   begin();
   const auto n1 = call();
@@ -307,11 +317,13 @@ TEST_F(FaultnetTest, a_wrong_command_is_refused_and_changes_nothing) {
     }
     return std::string("accepted");
   };
-  EXPECT_NE(refused(R"({"act": "cut", "nodes": ["n1"], "peers": ["n9"]})").find("there are n1, n2"),
+  EXPECT_NE(refused(R"({"act": "cut", "nodes": ["n1"], "peers": ["n9"]})")
+                .find("one of the plan's nodes (n1, n2)"),
             std::string::npos);
-  EXPECT_NE(refused(R"({"act": "cut", "nodes": ["n1"]})").find("peers: name at least one"),
-            std::string::npos);
-  EXPECT_NE(refused(R"({"act": "crash", "nodes": ["n1"]})").find("not for the network"),
+  EXPECT_NE(
+      refused(R"({"act": "cut", "nodes": ["n1"]})").find("command.peers: expected at least one"),
+      std::string::npos);
+  EXPECT_NE(refused(R"({"act": "crash", "nodes": ["n1"]})").find("not to the network"),
             std::string::npos);
   EXPECT_NE(refused("{").find("no JSON"), std::string::npos);
   EXPECT_FALSE(network_->is_cut(0, 1));

@@ -24,14 +24,15 @@ namespace dynamo::faultnet {
 namespace {
 
 constexpr std::string_view kUsage =
-    "usage: faultnet --spec FILE\n"
+    "usage: faultnet --spec FILE | faultnet --check-plan FILE\n"
     "  FILE is JSON: {\"seed\": 1, \"nodes\": {\"n1\": \"127.0.0.1:7001\", …}, \"links\": {…}, "
     "\"record\": \"trace.jsonl\"}\n"
     "  Prints the port that each node is to take for each other. Then reads commands, one JSON "
     "object a\n"
     "  line, from standard input and answers each: the actions cut, heal, link and drop of a fault "
     "plan,\n"
-    "  counts, flush, quit. Ends when standard input ends.\n";
+    "  counts, flush, quit. Ends when standard input ends.\n"
+    "  --check-plan only says whether FILE is a fault plan: exit code 0, or 2 and what is wrong.\n";
 
 int run(const std::string& path) {
   const Spec spec = read_spec(path);
@@ -62,12 +63,14 @@ int main(int argc, char** argv) {
     std::cout << dynamo::faultnet::kUsage;
     return 0;
   }
-  if (argc != 3 || first != "--spec") {
+  if (argc != 3 || (first != "--spec" && first != "--check-plan")) {
     std::cerr << dynamo::faultnet::kUsage;
     return 2;
   }
   try {
-    return dynamo::faultnet::run(argv[2]);
+    if (first == "--spec") return dynamo::faultnet::run(argv[2]);
+    dynamo::faultnet::check_plan(argv[2]);
+    return 0;
   } catch (const std::exception& error) {
     std::cerr << "faultnet: " << error.what() << '\n';
     return 2;

@@ -1,6 +1,9 @@
 #include "faultnet/network.h"
 
 #include <algorithm>
+#include <optional>
+
+#include "sim/plan_json.h"
 
 namespace dynamo::faultnet {
 
@@ -61,69 +64,61 @@ void Network::record(const Message& message, Step::Kind kind, std::string text, 
   recorder_.add(step, message.frame_bytes);
 }
 
-std::vector<NodeIndex> Network::chosen(const std::vector<NodeId>& names, const char* field,
-                                       bool all) const {
+std::vector<NodeIndex> Network::chosen(const std::vector<NodeId>& names) const {
   std::vector<NodeIndex> indexes;
-  for (const NodeId& name : names) {
-    const auto found = std::find(nodes_.begin(), nodes_.end(), name);
-    if (found == nodes_.end()) {
-      std::string known;
-      for (const NodeId& node : nodes_) known += (known.empty() ? "" : ", ") + node;
-      throw SpecError(std::string(field) + ": no node is called \"" + name + "\"; there are " +
-                      known);
-    }
-    indexes.push_back(static_cast<NodeIndex>(found - nodes_.begin()));
+  for (NodeIndex index = 0; index < nodes_.size(); ++index) {
+    const bool named = std::find(names.begin(), names.end(), nodes_[index]) != names.end();
+    if (names.empty() || named) indexes.push_back(index);
   }
-  if (!indexes.empty()) return indexes;
-  if (!all) throw SpecError(std::string(field) + ": name at least one node");
-  for (NodeIndex index = 0; index < nodes_.size(); ++index) indexes.push_back(index);
   return indexes;
 }
 
 void Network::apply(const sim::Action& action) {
+  try {
+    sim::validate(action, nodes_, "command");
+  } catch (const JsonError& error) {
+    throw SpecError(error.what());
+  }
   const std::string& act = action.act;
   if (act != "cut" && act != "heal" && act != "link" && act != "drop") {
     throw SpecError(
-        "act: \"" + act +
-        "\" is not for the network; known are: cut, heal, link, drop, counts, flush, quit");
+        "command.act: \"" + act +
+        "\" is done to a process, not to the network; the network knows cut, heal, link, "
+        "drop, counts, flush, quit");
   }
-  const bool all = act == "heal" || act == "link";
-  const std::vector<NodeIndex> froms = chosen(action.nodes, "nodes", all);
-  const std::vector<NodeIndex> tos = chosen(action.peers, "peers", all);
-  if (act == "drop" && !action.message.empty() && !message_named(action.message)) {
-    std::string known;
-    for (const std::string& name : message_names()) known += (known.empty() ? "" : ", ") + name;
-    throw SpecError("message: \"" + action.message + "\" is no message type; known are: " + known);
-  }
-  if (act == "drop" && action.count == 0) throw SpecError("count: at least 1");
-  const bool whole = action.nodes.empty() && action.peers.empty();
-  if (act == "link" && whole) links_.set_all(action.link);
-  for (const NodeIndex from : froms) {
-    for (const NodeIndex to : tos) {
-      if (from == to) continue;
-      Step step;
-      step.at = now_();
-      step.node = name(from);
-      step.peer = name(to);
-      if (act == "cut") {
-        step.kind = Step::Kind::cut;
-        links_.cut(from, to);
-      } else if (act == "heal") {
-        step.kind = Step::Kind::heal;
-        links_.heal(from, to);
-      } else if (act == "link") {
-        step.kind = Step::Kind::link;
-        step.text = json::to(action.link).dump();
-        if (!whole) links_.set_model(from, to, action.link);
-      } else {
-        step.kind = Step::Kind::forget;
-        step.text = "the next " + std::to_string(action.count);
-        step.message = action.message;
-        links_.drop_next(from, to, message_named(action.message), false, action.count);
-      }
-      recorder_.add(step);
+  if (act == "link" && action.nodes.empty() && action.peers.empty()) links_.set_all(action.link);
+  for (const NodeIndex from : chosen(action.nodes)) {
+    for (const NodeIndex to : chosen(action.peers)) {
+      if (from != to) apply(action, from, to);
     }
   }
+}
+
+void Network::apply(const sim::Action& action, NodeIndex from, NodeIndex to) {
+  Step step;
+  step.at = now_();
+  step.node = name(from);
+  step.peer = name(to);
+  if (action.act == "cut") {
+    step.kind = Step::Kind::cut;
+    links_.cut(from, to);
+  } else if (action.act == "heal") {
+    step.kind = Step::Kind::heal;
+    links_.heal(from, to);
+  } else if (action.act == "link") {
+    step.kind = Step::Kind::link;
+    step.text = json::to(action.link).dump();
+    const bool all = action.nodes.empty() && action.peers.empty();  // then all share one model
+    if (!all) links_.set_model(from, to, action.link);
+  } else {
+    step.kind = Step::Kind::forget;
+    step.text = "the next " + std::to_string(action.count);
+    step.message = action.message;
+    const auto message = sim::message_called(action.message);
+    const std::optional<MessageType> type = message ? std::optional(message->type) : std::nullopt;
+    links_.drop_next(from, to, type, message && message->reply, action.count);
+  }
+  recorder_.add(step);
 }
 
 Json Network::counts() const {

@@ -60,8 +60,9 @@ class Network {
   /// from, to, type, reply, fate
   using Row = std::tuple<NodeIndex, NodeIndex, MessageType, bool, std::string>;
 
-  std::vector<NodeIndex> chosen(const std::vector<NodeId>& names, const char* field,
-                                bool all) const;
+  /// The named nodes; all for none.
+  std::vector<NodeIndex> chosen(const std::vector<NodeId>& names) const;
+  void apply(const sim::Action& action, NodeIndex from, NodeIndex to);
   void count(const Message& message, const std::string& fate);
   void record(const Message& message, sim::Step::Kind kind, std::string text, bool with_data);
 

@@ -5,6 +5,7 @@
 #include <sstream>
 
 #include "core/json.h"
+#include "sim/plan_json.h"
 
 namespace dynamo::faultnet {
 
@@ -35,11 +36,15 @@ Address address_of(const Json& in, const std::string& where) {
 
 }  // namespace
 
-Spec read_spec(const std::string& path) {
+std::string read_file(const std::string& path) {
   std::ifstream file(path);
   std::stringstream text;
   if (!file || !(text << file.rdbuf())) throw SpecError(path + ": this file cannot be read");
-  const Json document = parse(text.str(), path);
+  return text.str();
+}
+
+Spec read_spec(const std::string& path) {
+  const Json document = parse(read_file(path), path);
   Spec spec;
   try {
     for (const auto& [key, value] : document.items()) {
@@ -48,6 +53,7 @@ Spec read_spec(const std::string& path) {
         json::from(value, spec.seed, where);
       } else if (key == "links") {
         json::from(value, spec.links, where);
+        sim::validate(spec.links, where);
       } else if (key == "record") {
         json::from(value, spec.record, where);
       } else if (key == "nodes" && value.is_object()) {
@@ -66,6 +72,14 @@ Spec read_spec(const std::string& path) {
   for (const auto& [node, address] : spec.upstream) spec.nodes.push_back(node);
   if (spec.nodes.empty()) throw SpecError(path + ": nodes: names no node");
   return spec;
+}
+
+void check_plan(const std::string& path) {
+  try {
+    (void)sim::plan_from_json(read_file(path), path);
+  } catch (const JsonError& error) {
+    throw SpecError(error.what());
+  }
 }
 
 sim::Action read_command(const std::string& line) {

@@ -33,6 +33,12 @@ struct Spec {
 /// Reads {"seed", "nodes": {"n1": "127.0.0.1:7001"}, "links": {…}, "record": "file"}.
 Spec read_spec(const std::string& path);
 
+/// The whole text of a file. Throws SpecError if it cannot be read.
+std::string read_file(const std::string& path);
+
+/// Throws SpecError if the file is no fault plan.
+void check_plan(const std::string& path);
+
 /// One command: an Action of a fault plan (cut, heal, link, drop), or counts, flush, quit.
 sim::Action read_command(const std::string& line);
 

@@ -6,6 +6,7 @@ import argparse
 import contextlib
 import ctypes
 import fcntl
+import os
 import shutil
 import subprocess
 import sys
@@ -19,8 +20,8 @@ from ..errors import LabError
 from ..paths import ROOT, shown
 from . import console, state
 from .background import Settings
-from .errors import ClusterTrouble, NodeSilent
 from .client import NodeClient
+from .errors import ClusterTrouble, NodeSilent
 
 FIRST_HTTP_PORT = 8001
 MOST_NODES = 32
@@ -106,12 +107,15 @@ def _console(arguments: argparse.Namespace) -> int:
 @contextlib.contextmanager
 def _alone() -> Iterator[None]:
     """One `up` or `down` at a time in a checkout."""
-    with (ROOT / "lab").open("rb") as file:
+    parent = os.open(state.FOLDER.parent, os.O_RDONLY)
+    try:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(parent, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             raise LabError("another ./lab cluster up or down is at work here; try again") from None
         yield
+    finally:
+        os.close(parent)
 
 
 def _up(arguments: argparse.Namespace) -> int:

@@ -299,25 +299,31 @@ class Cluster:
 
     def add(self, subject: str, *, via: str) -> None:
         """The console's add; it must be done. An answer that did not come is asked for again."""
-        self._change("add", subject, via, lambda client: client.add(subject), "already_exists")
+        self._change("add", subject, via, "already_exists")
 
     def remove(self, subject: str, *, via: str) -> None:
-        self._change("remove", subject, via, lambda client: client.remove(subject), "not_found")
+        self._change("remove", subject, via, "not_found")
 
-    def _change(
-        self, act: str, subject: str, via: str, send: Callable[[NodeClient], Answer], done: str
-    ) -> None:
+    def ask_console(self, act: str, subject: str, *, via: str) -> Answer | None:
+        """add or remove, whatever the answer is; None if there was none (then it is unknown)."""
         self.story.tell(f"the console of {via}: {act} {subject}")
         self._note(act, [via], [subject])
         try:
-            answer = self.ask(via, send)
+            return self.ask(via, lambda client: getattr(client, act)(subject))
         except NodeSilent:
-            # Unknown, so it is sent again; then "it is so already" means done as well.
-            answer = self.ask(via, send)
+            return None
+
+    def _change(self, act: str, subject: str, via: str, done: str) -> None:
+        answer = self.ask_console(act, subject, via=via)
+        if answer is None:
+            # Unknown, so it is asked again; then "it is so already" means done as well.
+            answer = self.ask(via, lambda client: getattr(client, act)(subject))
             if answer.error_code == done:
                 return
         if answer.status != 200:
-            raise AssertionError(f"expected: {via} answers {act} {subject} with done\nactual: {answer}")
+            raise AssertionError(
+                f"expected: {via} answers {act} {subject} with done\nactual: {answer}"
+            )
 
     # Looking and waiting.
 

@@ -180,12 +180,20 @@ def _message(clusters: list[Cluster], error: BaseException) -> str:
     for cluster in clusters:
         lines += cluster.story.lines()
     if isinstance(error, AssertionError):
-        lines += (str(error) or "the assertion does not hold").splitlines()
+        lines += _words_of(error)
     else:
         lines += [f"The grader's own trouble: {type(error).__name__}: {error}"]
     for cluster in clusters:
         lines += cluster.tails()
     return "\n".join(lines)
+
+
+def _words_of(error: AssertionError) -> list[str]:
+    """What the check said. pytest appends the source of a failing `assert` to it, and indents all
+    lines but the first: a student has no use for either."""
+    words, introspected, _ = str(error).partition("\nassert ")
+    first, *rest = words.splitlines() or ["the assertion does not hold"]
+    return [first, *(line.removeprefix("  ") if introspected else line for line in rest)]
 
 
 def _keep(item: pytest.Item, check: str, clusters: list[Cluster]) -> Path | None:

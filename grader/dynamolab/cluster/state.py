@@ -14,7 +14,8 @@ from ..errors import LabError
 from ..paths import ROOT, shown
 from .errors import ClusterTrouble
 
-FOLDER = ROOT / ".cluster"
+# Of the cluster in the background. DYNAMO_CLUSTER=DIR names another, for a second cluster beside it.
+FOLDER = Path(os.environ.get("DYNAMO_CLUSTER") or ROOT / ".cluster").absolute()
 STATE_FILE = "state.json"
 ANSWER_S = 90.0  # A restart waits for the node to serve.
 
