@@ -6,6 +6,7 @@
 // its fields in order. A reader never trusts a length: see Reader::take.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <concepts>
 #include <cstdint>
@@ -186,7 +187,8 @@ void read(Reader& in, T& value) {
     value.clear();
     // Every item takes at least a byte (an empty struct in a list would not; none is sent).
     if (count > in.left()) return in.fail();
-    value.reserve(count);
+    // Not all of `count` at once: an item in memory is far larger than the byte it may take here.
+    value.reserve(std::min<std::uint64_t>(count, 1024));
     for (std::uint64_t i = 0; i < count && in.ok(); ++i) read(in, value.emplace_back());
   } else if constexpr (is_optional<T>::value) {
     bool present = false;

@@ -69,7 +69,7 @@ Json to(const T& value) {
   } else {
     Json object = Json::object();
     value.each_field([&](std::string_view names, const auto&... field) {
-      const auto one = [&](const auto& f) {
+      [[maybe_unused]] const auto one = [&](const auto& f) {
         object[key_of<std::remove_cvref_t<decltype(f)>>(next_name(names))] = to(f);
       };
       (one(field), ...);
@@ -78,22 +78,32 @@ Json to(const T& value) {
   }
 }
 
+/// What is said of a value that is wrong: all of it if it is small.
+inline std::string excerpt(const Json& value) {
+  if (value.is_object()) return "an object";
+  if (value.is_array()) return "a list";
+  std::string text = value.dump();
+  return text.size() <= 60 ? text : text.substr(0, 60) + "…";
+}
+
 /// Reads `value` from `in`; absent fields keep what they have. `where` names the place for errors.
 /// Throws JsonError on a wrong type, an unknown field, or a number out of range.
 template <class T>
 void from(const Json& in, T& value, const std::string& where) {
   const auto fail = [&](const std::string& wanted) {
-    throw JsonError(where + ": expected " + wanted + ", found " + in.dump());
+    throw JsonError(where + ": expected " + wanted + ", found " + excerpt(in));
   };
   if constexpr (std::is_same_v<T, bool>) {
     if (!in.is_boolean()) fail("true or false");
     value = in.get<bool>();
   } else if constexpr (std::unsigned_integral<T>) {
-    if (!in.is_number_unsigned() || in.get<std::uint64_t>() > T(-1)) fail("a whole number, at least 0");
+    if (!in.is_number_unsigned() || in.get<std::uint64_t>() > T(-1)) {
+      fail("a whole number from 0 to " + std::to_string(T(-1)));
+    }
     value = in.get<T>();
   } else if constexpr (std::is_same_v<T, Duration>) {
     if (!in.is_number() || in.get<double>() < 0 || in.get<double>() > 1e12) {
-      fail("milliseconds, at least 0");
+      fail("milliseconds, from 0 to 10^12");
     }
     value = Duration(std::llround(in.get<double>() * 1000.0));
   } else if constexpr (std::is_same_v<T, std::string>) {
@@ -103,7 +113,8 @@ void from(const Json& in, T& value, const std::string& where) {
     if (!in.is_array()) fail("a list");
     value.clear();
     for (const Json& item : in) {
-      from(item, value.emplace_back(), where + "[" + std::to_string(value.size() - 1) + "]");
+      const std::string place = where + "[" + std::to_string(value.size()) + "]";
+      from(item, value.emplace_back(), place);
     }
   } else {
     if (!in.is_object()) fail("an object");

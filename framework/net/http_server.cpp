@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <chrono>
 #include <iostream>
 #include <utility>
 
@@ -24,21 +25,25 @@ using Error = boost::system::error_code;
 namespace {
 
 constexpr std::uint32_t kMaxHeaderBytes = 16 << 10;
+constexpr std::chrono::milliseconds kLinger(2000);
+constexpr std::size_t kLingerBytes = 64u << 20;
+
+/// The value of a hexadecimal digit, or -1.
+int digit(char c) {
+  if (c >= '0' && c <= '9') return c - '0';
+  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
+  return -1;
+}
 
 std::optional<std::string> percent_decode(std::string_view text, bool plus_is_space) {
-  const auto digit = [](char c) {
-    return std::isdigit(static_cast<unsigned char>(c))
-               ? c - '0'
-               : (std::tolower(static_cast<unsigned char>(c)) - 'a' + 10);
-  };
   std::string out;
   for (std::size_t i = 0; i < text.size(); ++i) {
     if (text[i] == '%') {
-      if (i + 2 >= text.size() || !std::isxdigit(static_cast<unsigned char>(text[i + 1])) ||
-          !std::isxdigit(static_cast<unsigned char>(text[i + 2]))) {
-        return std::nullopt;
-      }
-      out.push_back(static_cast<char>(digit(text[i + 1]) * 16 + digit(text[i + 2])));
+      const int high = i + 2 < text.size() ? digit(text[i + 1]) : -1;
+      const int low = i + 2 < text.size() ? digit(text[i + 2]) : -1;
+      if (high < 0 || low < 0) return std::nullopt;
+      out.push_back(static_cast<char>(high * 16 + low));
       i += 2;
     } else {
       out.push_back(plus_is_space && text[i] == '+' ? ' ' : text[i]);
@@ -117,8 +122,9 @@ class HttpServer::Connection : public std::enable_shared_from_this<Connection> {
     const bool malformed =
         error.category() == http::make_error_code(http::error::bad_method).category();
     if (error == http::error::end_of_stream || (error && !malformed)) return end();
-    if (error)
+    if (error) {
       return refuse(400, "invalid_argument", "this is no HTTP/1.1 request: " + error.message());
+    }
     run();
   }
 
@@ -129,7 +135,8 @@ class HttpServer::Connection : public std::enable_shared_from_this<Connection> {
     request.method = head_ ? "GET" : std::string(message.method_string());
     keep_alive_ = message.keep_alive();
     if (!split_target(std::string(message.target()), request)) {
-      return respond(http_error(400, "invalid_argument", "the path holds a malformed % escape"));
+      return respond(http_error(400, "invalid_argument",
+                                "the target must be a path without a malformed % escape"));
     }
     for (const auto& field : message) {
       std::string name(field.name_string());
@@ -163,17 +170,35 @@ class HttpServer::Connection : public std::enable_shared_from_this<Connection> {
     http::async_write(stream_, *response_,
                       [self = shared_from_this()](const Error& error, std::size_t) {
                         self->head_ = false;
-                        if (error || !self->keep_alive_ || self->server_.stopped_)
-                          return self->end();
+                        if (error || self->server_.stopped_) return self->end();
+                        if (!self->keep_alive_) return self->linger();
                         self->read();
                       });
   }
 
   void end() {
-    Error ignored;
-    stream_.socket().shutdown(tcp::socket::shutdown_send, ignored);
     stream_.close();
     server_.connections_.erase(shared_from_this());
+  }
+
+  /// Closing a socket with unread bytes resets the connection, and the client may lose our answer.
+  /// So what it still sends is thrown away for a while: until it closes, too, or the bound is
+  /// reached.
+  void linger() {
+    Error ignored;
+    stream_.socket().shutdown(tcp::socket::shutdown_send, ignored);
+    stream_.expires_after(std::min(server_.options_.timeout, kLinger));
+    discard(kLingerBytes);
+  }
+
+  void discard(std::size_t bytes_left) {
+    buffer_.clear();
+    stream_.async_read_some(
+        buffer_.prepare(kMaxHeaderBytes),
+        [self = shared_from_this(), bytes_left](const Error& error, std::size_t bytes) {
+          if (error || bytes >= bytes_left) return self->end();
+          self->discard(bytes_left - bytes);
+        });
   }
 
   HttpServer& server_;
@@ -186,7 +211,7 @@ class HttpServer::Connection : public std::enable_shared_from_this<Connection> {
 };
 
 HttpServer::HttpServer(boost::asio::io_context& io, HttpOptions options, Metrics& metrics)
-    : io_(io), options_(std::move(options)), metrics_(metrics), acceptor_(io), accept_pause_(io) {
+    : options_(std::move(options)), metrics_(metrics), acceptor_(io), accept_pause_(io) {
   Error error;
   const auto host = boost::asio::ip::make_address(options_.address.host, error);
   const tcp::endpoint endpoint(host, options_.address.port);

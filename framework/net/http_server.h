@@ -41,7 +41,7 @@ struct HttpOptions {
   std::chrono::milliseconds timeout{
       10'000};  ///< For a client to send a request, or to take an answer.
   std::size_t max_body_bytes = 4u << 20;
-  std::size_t max_connections = 1024;
+  std::size_t max_connections = 1024;  ///< One more is closed at once.
 };
 
 /// Requests of one connection are answered one after the other, so pipelining needs no care. One
@@ -68,7 +68,6 @@ class HttpServer {
   friend class Connection;
   void accept();
 
-  boost::asio::io_context& io_;
   const HttpOptions options_;
   Metrics& metrics_;
   boost::asio::ip::tcp::acceptor acceptor_;

@@ -36,7 +36,7 @@ class Transport {
   using OnRefused = std::function<void(std::uint64_t call, std::string why)>;
 
   /// Binds the peer port at once; throws ConfigError if it is taken. `metrics` outlives the
-  /// transport.
+  /// transport; `io` must not run any more once it is destroyed.
   Transport(boost::asio::io_context& io, TransportOptions options, Metrics& metrics);
   ~Transport();
   Transport(const Transport&) = delete;

@@ -157,11 +157,13 @@ HttpResponse warmup(Node& node) {
       {{"counted", node.warmup()->counted()}, {"answered", node.warmup()->answered()}});
 }
 
-/// Both sides are compared to the end, so that the time tells nothing of where they differ.
-bool same_secret(const std::string& a, const std::string& b) {
-  unsigned difference = a.size() == b.size() ? 0 : 1;
-  for (std::size_t i = 0; i < a.size(); ++i)
-    difference |= static_cast<unsigned>(a[i] ^ b[i % (b.size() + (b.empty() ? 1 : 0))]);
+/// Compares to the end, so that the time tells nothing of where the two differ.
+bool same_secret(std::string_view a, std::string_view b) {
+  if (a.size() != b.size()) return false;
+  unsigned char difference = 0;
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    difference |= static_cast<unsigned char>(a[i] ^ b[i]);
+  }
   return difference == 0;
 }
 

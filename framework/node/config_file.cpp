@@ -1,5 +1,7 @@
 #include "node/config_file.h"
 
+#include <arpa/inet.h>
+
 #include <algorithm>
 #include <array>
 #include <charconv>
@@ -40,7 +42,10 @@ constexpr std::array<std::string_view, 3> kModules = {"membership", "ring", "war
 
 Json read_json(const std::filesystem::path& file) {
   std::ifstream in(file);
-  if (!in) throw ConfigError(file.string() + ": cannot be read; is the path right?");
+  // A folder can be opened, but has nothing to read.
+  if (!in || std::filesystem::is_directory(file)) {
+    throw ConfigError(file.string() + ": cannot be read; is it the path of a file?");
+  }
   try {
     return Json::parse(in);
   } catch (const Json::parse_error& error) {
@@ -48,10 +53,16 @@ Json read_json(const std::filesystem::path& file) {
   }
 }
 
+bool is_ip_address(const std::string& host) {
+  std::array<unsigned char, sizeof(in6_addr)> ignored;
+  return inet_pton(AF_INET, host.c_str(), ignored.data()) == 1 ||
+         inet_pton(AF_INET6, host.c_str(), ignored.data()) == 1;
+}
+
 Address parse_address(const Json& value, const std::string& where) {
   const auto fail = [&] {
     throw ConfigError(where + ": expected an address such as \"127.0.0.1:7001\", found " +
-                      value.dump());
+                      json::excerpt(value));
   };
   if (!value.is_string()) fail();
   const std::string text = value.get<std::string>();
@@ -65,7 +76,7 @@ Address parse_address(const Json& value, const std::string& where) {
   const char* begin = text.data() + colon + 1;
   const char* end = text.data() + text.size();
   const auto [stop, error] = std::from_chars(begin, end, address.port);
-  if (error != std::errc() || stop != end) fail();
+  if (error != std::errc() || stop != end || !is_ip_address(address.host)) fail();
   return address;
 }
 
@@ -96,7 +107,8 @@ void check_config(const NodeConfig& config, const std::string& where) {
          "gossip_period_ms must be at least 1");
   demand(config.call_timeout >= std::chrono::milliseconds(1), "call_timeout_ms must be at least 1");
   demand(config.http_timeout >= std::chrono::milliseconds(1), "http_timeout_ms must be at least 1");
-  demand(config.disk_limit_bytes >= 1u << 20, "disk_limit_bytes must be at least 1048576");
+  demand(config.disk_limit_bytes >= 1u << 20 && config.disk_limit_bytes <= std::uint64_t{1} << 40,
+         "disk_limit_bytes must be 1048576 to 1099511627776");
   demand(config.peer_queue_bytes >= 1u << 16, "peer_queue_bytes must be at least 65536");
   for (const NodeId& seed : config.seeds) check_node_id(seed, where + ": seeds");
   for (const std::string& module : config.modules) {

@@ -1,4 +1,5 @@
 // dynamo-node: one node of a cluster, or (--host) the nodes of a simulated world.
+#include <csignal>
 #include <fstream>
 #include <iostream>
 #include <string>
@@ -36,7 +37,11 @@ std::string read_token(const Arguments& args, const PeerAddresses& self) {
   std::string token;
   if (!args.token_file.empty()) {
     std::ifstream in(args.token_file);
-    std::getline(in, token);
+    if (!std::getline(in, token)) {
+      throw ConfigError("--admin-token-file " + args.token_file +
+                        ": cannot be read, or is empty; is it the path of a file?");
+    }
+    if (token.ends_with('\r')) token.pop_back();
     if (token.size() < 16) {
       throw ConfigError(args.token_file +
                         ": its first line must be a token of at least 16 characters");
@@ -65,8 +70,11 @@ int run(Arguments& args) {
                         seed + "\"");
     }
   }
+  if (!args.node.bind.empty()) is_loopback(args.node.bind);  // throws unless it is an address
   args.node.admin_token = read_token(args, self->second);
 
+  // A terminal that has gone away must not take the node with it.
+  std::signal(SIGPIPE, SIG_IGN);
   boost::asio::io_context io(1);
   boost::asio::signal_set signals(io, SIGINT, SIGTERM);
   RealNode node(io, args.node);

@@ -56,10 +56,19 @@ void RealNode::start() {
       [this](CallId id, std::string why) {
         end_call(id, Error{ErrorCode::refused, std::move(why)});
       });
-  enqueue([this] { node_.start(moment(), options_.bootstrap); });
+  enqueue([this] {
+    node_.start(moment(), options_.bootstrap);
+    if (options_.bootstrap) warn_of_bootstrap();
+  });
   http_.start([this](const net::HttpRequest& request, net::HttpServer::Respond respond) {
     serve_http(*this, request, std::move(respond));
   });
+}
+
+void RealNode::warn_of_bootstrap() {
+  if (store_.was_empty() || !node_.membership() || node_.membership()->history().empty()) return;
+  std::cerr << options_.id << ": --bootstrap is ignored: the disk in " << options_.data.string()
+            << " holds a history already\n";
 }
 
 void RealNode::stop() {
@@ -130,9 +139,8 @@ void RealNode::call(CallId id, const NodeId& to, MessageType type, std::string b
 
 void RealNode::send_call(CallId id, const NodeId& to, MessageType type, std::string bytes,
                          Duration timeout) {
-  const auto entry =
-      calls_.emplace(id, OpenCall{to, boost::asio::steady_timer(io_, timeout)}).first;
-  entry->second.timer.async_wait([this, id, to](const boost::system::error_code& cancelled) {
+  const auto entry = calls_.emplace(id, boost::asio::steady_timer(io_, timeout)).first;
+  entry->second.async_wait([this, id, to](const boost::system::error_code& cancelled) {
     if (cancelled) return;
     transport_.forget(to, id);
     end_call(id, Error{ErrorCode::timed_out, to + " did not answer in time"});
@@ -159,7 +167,7 @@ void RealNode::set_timer(TimerId id, Duration delay) {
 }
 
 void RealNode::arm_timer(TimerId id, Duration delay) {
-  boost::asio::steady_timer& timer = timers_.try_emplace(id, io_).first->second.timer;
+  boost::asio::steady_timer& timer = timers_.try_emplace(id, io_).first->second;
   timer.expires_after(delay);
   timer.async_wait([this, id](const boost::system::error_code& cancelled) {
     if (cancelled) return;

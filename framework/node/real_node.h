@@ -28,8 +28,9 @@ struct RealNodeOptions {
   bool bootstrap = false;
 };
 
-/// Output commit with group commit: all handlers that wait in one turn of the loop run, their
-/// writes are made durable together, and only then their messages, answers and timers take effect.
+/// The io_context must not run any more once this is destroyed. Output commit with group commit:
+/// all handlers that wait in one turn of the loop run, their writes are made durable together, and
+/// only then their messages, answers and timers take effect.
 class RealNode final : private Effects {
  public:
   /// Opens disk and ports. Throws ConfigError or StorageError.
@@ -54,17 +55,9 @@ class RealNode final : private Effects {
   Moment moment();
 
  private:
-  struct Timer {
-    explicit Timer(boost::asio::io_context& io) : timer(io) {}
-    boost::asio::steady_timer timer;
-  };
-  struct OpenCall {
-    NodeId to;
-    boost::asio::steady_timer timer;
-  };
-
   void enqueue(std::function<void()> handler);
   void turn();
+  void warn_of_bootstrap();
   void end_call(CallId id, Result<std::string> outcome);
   void take_request(const NodeId& from, MessageType type, std::string bytes, net::Answer answer);
 
@@ -92,8 +85,8 @@ class RealNode final : private Effects {
   std::vector<std::function<void()>> inbox_;   ///< Handlers that wait for the next turn.
   std::vector<std::function<void()>> outbox_;  ///< What this turn's handlers did, in order.
   bool turn_posted_ = false;
-  std::map<CallId, OpenCall> calls_;
-  std::map<TimerId, Timer> timers_;
+  std::map<CallId, boost::asio::steady_timer> calls_;  ///< Their timeouts.
+  std::map<TimerId, boost::asio::steady_timer> timers_;
   std::map<RequestToken, net::Answer> requests_;
   RequestToken last_token_ = 0;
   bool stopped_ = false;

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <stdexcept>
 #include <system_error>
 #include <utility>
 
@@ -30,6 +31,14 @@ MDB_val view_of(std::string_view bytes) {
 }
 std::string_view view_of(const MDB_val& value) {
   return {static_cast<const char*>(value.mv_data), value.mv_size};
+}
+
+/// False for names that nothing can be stored under, so that nothing can be found there either.
+bool can_exist(std::string_view space) {
+  return !space.empty() && space.size() <= kMaxStorageSpaceBytes;
+}
+bool can_exist(std::string_view space, std::string_view key) {
+  return can_exist(space) && !key.empty() && key.size() <= kMaxStorageKeyBytes;
 }
 
 /// One LMDB table holds all spaces: the name's length, the name, the key. Names order keys apart.
@@ -71,7 +80,10 @@ struct LmdbStore::Lmdb {
   void take_lock() {
     const std::string path = (options.folder / "lock").string();
     lock = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    if (lock < 0) fail("open " + path, std::strerror(errno));
+    if (lock < 0) {
+      fail("open " + path,
+           std::string(std::strerror(errno)) + "; give --data a folder that you may write to");
+    }
     if (::flock(lock, LOCK_EX | LOCK_NB) != 0) {
       fail("use the folder", "another process uses it; give each node a --data folder of its own");
     }
@@ -87,10 +99,39 @@ struct LmdbStore::Lmdb {
     check(mdb_dbi_open(txn, nullptr, 0, &dbi), "open the store's table");
   }
 
+  /// The open transaction.
+  MDB_txn* in_handler() const {
+    if (txn == nullptr) throw std::logic_error("storage is used outside of a handler");
+    return txn;
+  }
+
+  /// Keys and values of the disk, ours included.
+  std::size_t entries() const {
+    MDB_stat stat{};
+    check(mdb_stat(in_handler(), dbi, &stat), "count the store's keys");
+    return stat.ms_entries;
+  }
+
+  std::optional<std::string> read(const std::string& full) const {
+    MDB_val k = view_of(full);
+    MDB_val v{};
+    const int code = mdb_get(in_handler(), dbi, &k, &v);
+    if (code == MDB_NOTFOUND) return std::nullopt;
+    check(code, "read");
+    return std::string(view_of(v));
+  }
+
+  void write(const std::string& full, std::string_view value) {
+    MDB_val k = view_of(full);
+    MDB_val v = view_of(value);
+    check(mdb_put(in_handler(), dbi, &k, &v, 0), "write");
+    dirty = true;
+  }
+
   /// Bytes that the tree takes now, free pages inside of it not counted.
   std::uint64_t used() const {
     MDB_stat stat{};
-    check(mdb_stat(txn, dbi, &stat), "ask for the store's size");
+    check(mdb_stat(in_handler(), dbi, &stat), "ask for the store's size");
     return (stat.ms_branch_pages + stat.ms_leaf_pages + stat.ms_overflow_pages) * stat.ms_psize;
   }
 
@@ -102,24 +143,34 @@ struct LmdbStore::Lmdb {
   bool dirty = false;  ///< The open transaction has written something.
 };
 
+/// A cursor that is closed, also when a visitor throws.
+struct LmdbStore::Cursor {
+  explicit Cursor(const Lmdb& lmdb) {
+    lmdb.check(mdb_cursor_open(lmdb.in_handler(), lmdb.dbi, &cursor), "scan");
+  }
+  ~Cursor() { mdb_cursor_close(cursor); }
+  Cursor(const Cursor&) = delete;
+  Cursor& operator=(const Cursor&) = delete;
+
+  MDB_cursor* cursor = nullptr;
+};
+
 LmdbStore::LmdbStore(const LmdbOptions& options, Incarnation fresh_incarnation)
     : lmdb_(std::make_unique<Lmdb>(options)) {
   lmdb_->make_folder();
   lmdb_->take_lock();
   lmdb_->open();
-  if (const auto kept = get(kMetaSpace, kIncarnationKey)) {
+  const std::string key = full_key(kMetaSpace, kIncarnationKey);
+  if (const auto kept = lmdb_->read(key)) {
     const auto number = codec::decode<Incarnation>(*kept);
-    if (!number)
+    if (!number) {
       lmdb_->fail("read the disk's incarnation", "the store is damaged; use an empty folder");
+    }
     incarnation_ = *number;
+    was_empty_ = lmdb_->entries() == 1;
   } else {
     incarnation_ = fresh_incarnation;
-    const std::string bytes = codec::encode(incarnation_);
-    const std::string key = full_key(kMetaSpace, kIncarnationKey);
-    MDB_val k = view_of(key);
-    MDB_val v = view_of(bytes);
-    lmdb_->check(mdb_put(lmdb_->txn, lmdb_->dbi, &k, &v, 0), "write the disk's incarnation");
-    lmdb_->dirty = true;
+    lmdb_->write(key, codec::encode(incarnation_));
   }
   commit();
 }
@@ -144,46 +195,33 @@ bool LmdbStore::commit() {
 }
 
 std::optional<std::string> LmdbStore::get(std::string_view space, std::string_view key) const {
-  const std::string full = full_key(space, key);
-  MDB_val k = view_of(full);
-  MDB_val v{};
-  const int code = mdb_get(lmdb_->txn, lmdb_->dbi, &k, &v);
-  if (code == MDB_NOTFOUND) return std::nullopt;
-  lmdb_->check(code, "read");
-  return std::string(view_of(v));
+  if (!can_exist(space, key)) return std::nullopt;
+  return lmdb_->read(full_key(space, key));
 }
 
 void LmdbStore::put(std::string_view space, std::string_view key, std::string_view value) {
   check_storage_names(space, key);
-  const std::string full = full_key(space, key);
-  MDB_val k = view_of(full);
-  MDB_val v = view_of(value);
-  lmdb_->check(mdb_put(lmdb_->txn, lmdb_->dbi, &k, &v, 0), "write");
-  lmdb_->dirty = true;
+  check_no_scan(scans_);
+  lmdb_->write(full_key(space, key), value);
 }
 
 void LmdbStore::erase(std::string_view space, std::string_view key) {
+  check_storage_names(space, key);
+  check_no_scan(scans_);
   const std::string full = full_key(space, key);
   MDB_val k = view_of(full);
-  const int code = mdb_del(lmdb_->txn, lmdb_->dbi, &k, nullptr);
+  const int code = mdb_del(lmdb_->in_handler(), lmdb_->dbi, &k, nullptr);
   if (code == MDB_NOTFOUND) return;
   lmdb_->check(code, "erase");
   lmdb_->dirty = true;
 }
 
 void LmdbStore::scan(std::string_view space, std::string_view from, const Visitor& visit) const {
-  struct Cursor {
-    MDB_cursor* cursor = nullptr;
-    Cursor() = default;
-    Cursor(const Cursor&) = delete;
-    Cursor& operator=(const Cursor&) = delete;
-    ~Cursor() {
-      if (cursor != nullptr) mdb_cursor_close(cursor);
-    }
-  } open;
-  lmdb_->check(mdb_cursor_open(lmdb_->txn, lmdb_->dbi, &open.cursor), "scan");
+  if (!can_exist(space)) return;
+  const Cursor open(*lmdb_);
+  const ScanCount counted(scans_);
   const std::string prefix = full_key(space, "");
-  const std::string first = full_key(space, from);
+  const std::string first = full_key(space, from.substr(0, kMaxStorageKeyBytes + 1));
   MDB_val k = view_of(first);
   MDB_val v{};
   int code = mdb_cursor_get(open.cursor, &k, &v, MDB_SET_RANGE);
@@ -195,6 +233,7 @@ void LmdbStore::scan(std::string_view space, std::string_view from, const Visito
 }
 
 bool LmdbStore::room(std::size_t bytes) const {
+  if (bytes > lmdb_->options.limit_bytes) return false;  // and the sums below cannot overflow
   // A page may be copied for each write, so twice the bytes is what a commit can take.
   const std::uint64_t wanted = 2 * static_cast<std::uint64_t>(bytes) + kReserveBytes;
   if (lmdb_->used() + wanted > lmdb_->options.limit_bytes) return false;

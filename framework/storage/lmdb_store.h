@@ -25,8 +25,8 @@ struct LmdbOptions {
   bool durable = true;            ///< False: no fsync, for benchmarks that say so.
 };
 
-/// begin() … reads and writes of some handlers … commit(): all of them durable, or none. One
-/// thread.
+/// begin() … reads and writes of some handlers … commit(): all of them durable, or none. Outside of
+/// that pair there is no storage: it throws std::logic_error. One thread.
 class LmdbStore final : public Storage {
  public:
   /// Opens or makes the store. Throws StorageError. `fresh_incarnation` becomes the disk's if it is
@@ -35,6 +35,9 @@ class LmdbStore final : public Storage {
   ~LmdbStore() override;
   LmdbStore(const LmdbStore&) = delete;
   LmdbStore& operator=(const LmdbStore&) = delete;
+
+  /// True if no module has written anything to this disk before it was opened.
+  bool was_empty() const { return was_empty_; }
 
   /// Kept on the disk since it was new.
   Incarnation incarnation() const { return incarnation_; }
@@ -58,8 +61,11 @@ class LmdbStore final : public Storage {
 
  private:
   struct Lmdb;
+  struct Cursor;
   std::unique_ptr<Lmdb> lmdb_;
   Incarnation incarnation_ = 0;
+  bool was_empty_ = true;
+  mutable int scans_ = 0;  ///< Scans under way: writes are forbidden meanwhile.
 };
 
 }  // namespace dynamo

@@ -14,28 +14,16 @@ void check_length(std::string_view what, std::size_t length, std::size_t least, 
                           std::to_string(most));
 }
 
-void check_no_scan(int scans) {
-  if (scans > 0)
-    throw std::logic_error("storage: a write during a scan; collect first, then write");
-}
-
-/// Keeps the count of scans right, also when a visitor throws.
-class Counted {
- public:
-  explicit Counted(int& count) : count_(count) { ++count_; }
-  ~Counted() { --count_; }
-  Counted(const Counted&) = delete;
-  Counted& operator=(const Counted&) = delete;
-
- private:
-  int& count_;
-};
-
 }  // namespace
 
 void check_storage_names(std::string_view space, std::string_view key) {
   check_length("name of a space", space.size(), 1, kMaxStorageSpaceBytes);
   check_length("key", key.size(), 1, kMaxStorageKeyBytes);
+}
+
+void check_no_scan(int scans) {
+  if (scans == 0) return;
+  throw std::logic_error("storage: a write during a scan; collect first, then write");
 }
 
 void MemoryStore::load(std::string space, std::string key, std::string value) {
@@ -88,7 +76,7 @@ void MemoryStore::erase(std::string_view space, std::string_view key) {
 void MemoryStore::scan(std::string_view space, std::string_view from, const Visitor& visit) const {
   const auto in = spaces_.find(space);
   if (in == spaces_.end()) return;
-  const Counted counted(scans_);
+  const ScanCount counted(scans_);
   for (auto entry = in->second.lower_bound(from); entry != in->second.end(); ++entry) {
     if (!visit(entry->first, entry->second)) return;
   }

@@ -18,6 +18,21 @@ inline constexpr std::size_t kMaxStorageSpaceBytes = 60;
 /// Throws std::length_error unless a write under these names keeps to the limits.
 void check_storage_names(std::string_view space, std::string_view key);
 
+/// Throws std::logic_error if a scan is under way: nobody may write then.
+void check_no_scan(int scans);
+
+/// Keeps the count of scans right, also when a visitor throws.
+class ScanCount {
+ public:
+  explicit ScanCount(int& count) : count_(count) { ++count_; }
+  ~ScanCount() { --count_; }
+  ScanCount(const ScanCount&) = delete;
+  ScanCount& operator=(const ScanCount&) = delete;
+
+ private:
+  int& count_;
+};
+
 /// An ordered map with a budget. It knows nothing of transactions: whoever drives the node learns
 /// of each write from the watcher, and decides what a crash leaves of them.
 class MemoryStore final : public Storage {
