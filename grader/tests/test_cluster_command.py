@@ -56,7 +56,8 @@ def test_a_cluster_outlives_its_command_and_obeys(lab: Lab, up: list[str | Path]
 
     for words, state in [("kill", "down"), ("restart", "running"), ("pause", "paused")]:
         assert lab("cluster", words, "n2").code == 0
-        row = next(line for line in lab("cluster", "status").out.splitlines() if " n2 " in line)
+        lines = lab("cluster", "status").out.splitlines()
+        row = next(line for line in lines if line.startswith("  n2 "))
         assert state in row
     for words in [["resume", "n2"], ["cut", "n1", "n2"], ["heal", "n1", "n2"], ["heal"]]:
         assert lab("cluster", *words).code == 0

@@ -14,7 +14,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from .. import build, labs, processes, solutions
+from .. import build, labs, solutions
 from ..commands.common import add_jobs, add_seed, whole_number
 from ..errors import LabError
 from ..paths import ROOT, shown

@@ -20,7 +20,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +34,6 @@ CHECK_DEADLINE_S = 60.0
 MESSAGE_LIMIT = 20_000  # Characters.
 
 _clusters = pytest.StashKey[list[Cluster]]()
-_failure = pytest.StashKey[BaseException]()
 
 
 class CheckExpired(ClusterTrouble):
@@ -129,7 +128,7 @@ def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
 
 
 @pytest.hookimpl(hookwrapper=True)
-def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, None]:
     """Runs between set-up and clean-up: the verdict is written while the clusters still stand."""
     check = _check_of(item)
     if check is None:
@@ -143,7 +142,7 @@ def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
 
 
 @pytest.hookimpl(hookwrapper=True)
-def pytest_runtest_setup(item: pytest.Item) -> Iterator[None]:
+def pytest_runtest_setup(item: pytest.Item) -> Generator[None, Any, None]:
     """A check whose set-up fails never runs: that has to be said, too."""
     outcome = yield
     check = _check_of(item)
@@ -154,7 +153,7 @@ def pytest_runtest_setup(item: pytest.Item) -> Iterator[None]:
 def _verdict(
     item: pytest.Item, check: str, error: BaseException | None, seconds: float
 ) -> dict[str, Any]:
-    clusters = item.stash.get(_clusters, [])
+    clusters: list[Cluster] = item.stash.get(_clusters, [])
     verdict: dict[str, Any] = {
         "id": check,
         "outcome": "pass",
@@ -209,8 +208,8 @@ def _keep(item: pytest.Item, check: str, clusters: list[Cluster]) -> Path | None
             cluster.keep(folder if number == 1 else folder / str(number))
             plan = plan or cluster.plan()
         replay = folder / "replay.json"
-        document = {"kind": "cluster", "check": check}
-        document |= {"seed": item.config.getoption("--check-seed"), "plan": plan}
+        document: dict[str, Any] = {"kind": "cluster", "check": check, "plan": plan}
+        document["seed"] = item.config.getoption("--check-seed")
         replay.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
     except OSError as error:
         # The verdict matters more than its attachments.

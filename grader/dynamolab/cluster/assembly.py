@@ -1,0 +1,219 @@
+"""What a cluster is made of: folder, ports, faultnet, node processes. Owned as one, and gone as one."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import shutil
+import tempfile
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from .client import NodeClient
+from .errors import ClusterTrouble
+from .faultnet import Faultnet
+from .janitor import janitor
+from .ports import reserve_ports
+from .process import NodeProcess, State, tail_of
+from .story import Story
+
+DEFAULT_CONFIG: dict[str, Any] = {"gossip_period_ms": 50, "call_timeout_ms": 200}
+DEFAULT_LINKS: dict[str, Any] = {"delay_min_ms": 0, "delay_max_ms": 1}
+TAIL_LINES = 5
+
+
+def names_of(size: int) -> list[str]:
+    """n1, n2, …"""
+    return [f"n{number}" for number in range(1, size + 1)]
+
+
+def listed(names: Iterable[str]) -> str:
+    """"n1, n2 and n3"."""
+    sorted_names = list(names)
+    if len(sorted_names) < 2:
+        return "".join(sorted_names)
+    return ", ".join(sorted_names[:-1]) + " and " + sorted_names[-1]
+
+
+class Assembly:
+    """A context manager. The nodes are there, and down; `Cluster` says what can be done to them."""
+
+    def __init__(
+        self,
+        *,
+        node: Path,
+        faultnet: Path,
+        size: int = 5,
+        names: Sequence[str] | None = None,
+        config: Mapping[str, Any] | None = None,
+        links: Mapping[str, Any] | None = None,
+        seed: int = 1,
+        label: str = "cluster",
+        artifacts: Path | None = None,
+        folder: Path | None = None,
+        http_ports: Sequence[int] = (),
+        node_of: Mapping[str, Path] | None = None,
+    ) -> None:
+        """`label` names the logs. With `artifacts`, what is worth keeping goes there if the block is
+        left by an error. `folder`: used as it is and left in place, instead of a temporary one.
+        `node_of`: another program for some of the nodes."""
+        self.names = list(names) if names is not None else names_of(size)
+        self.seed = seed
+        self.label = label
+        self.artifacts = artifacts
+        self.story = Story()
+        self.config: dict[str, Any] = {
+            "seeds": self.names[:2],
+            **DEFAULT_CONFIG,
+            **(config or {}),
+        }
+        self.links: dict[str, Any] = {**DEFAULT_LINKS, **(links or {})}
+        self.actions: list[dict[str, Any]] = []  # What was done, as a fault plan has it.
+        self._node_program = node
+        self._node_of = dict(node_of or {})
+        self._faultnet_program = faultnet
+        self._given_folder = folder
+        self._http_ports = list(http_ports)
+        self._nodes: dict[str, NodeProcess] = {}
+        self._open = contextlib.ExitStack()
+
+    # The block.
+
+    def __enter__(self) -> Self:
+        try:
+            self._prepare()
+        except BaseException:
+            self._open.close()
+            raise
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if error is not None and self.artifacts is not None:
+            self.keep(self.artifacts)
+        self.close()
+
+    def close(self) -> None:
+        self._open.close()
+
+    def _prepare(self) -> None:
+        self.folder = self._make_folder()
+        peer_ports = reserve_ports(len(self.names))
+        http_ports = reserve_ports(len(self.names), self._http_ports)
+        for reservation in [*peer_ports, *http_ports]:
+            self._open.callback(reservation.close)
+        upstreams = {n: p.address for n, p in zip(self.names, peer_ports, strict=True)}
+        self.faultnet = Faultnet(
+            self._faultnet_program,
+            self.folder,
+            upstreams,
+            seed=self.seed,
+            links=self.links,
+            log=self.folder / f"{self.label}.faultnet.log",
+        )
+        self._open.callback(self.faultnet.close)
+        config = self.folder / "config.json"
+        config.write_text(json.dumps(self.config, indent=1))
+        for name, peer, http in zip(self.names, peer_ports, http_ports, strict=True):
+            folder = self.folder / name
+            folder.mkdir(exist_ok=True)
+            self._nodes[name] = NodeProcess(
+                name=name,
+                program=self._node_of.get(name, self._node_program),
+                folder=folder,
+                config=config,
+                log=self.folder / f"{self.label}.{name}.log",
+                peer_port=peer,
+                http_port=http,
+            )
+            self._open.callback(self._nodes[name].close)
+        for name in self.names:
+            self._write_peers(name)
+
+    def _make_folder(self) -> Path:
+        if self._given_folder is not None:
+            self._given_folder.mkdir(parents=True, exist_ok=True)
+            return self._given_folder.resolve()
+        folder = Path(tempfile.mkdtemp(prefix="dynamo-cluster-")).resolve()
+        janitor().owns_folder(folder)
+        self._open.callback(self._remove_folder, folder)
+        return folder
+
+    @staticmethod
+    def _remove_folder(folder: Path) -> None:
+        shutil.rmtree(folder, ignore_errors=True)
+        with contextlib.suppress(ClusterTrouble):
+            janitor().forgets_folder(folder)
+
+    def _write_peers(self, name: str) -> None:
+        """What `name` takes for the others' addresses are faultnet's ports for it."""
+        peers = {}
+        for other, process in self._nodes.items():
+            peer = process.peer_port.address
+            if other != name:
+                peer = f"127.0.0.1:{self.faultnet.ports[name][other]}"
+            peers[other] = {"peer": peer, "http": process.http_port.address}
+        (self.folder / name / "peers.json").write_text(json.dumps({"nodes": peers}, indent=1))
+
+    # Nodes.
+
+    def process(self, name: str) -> NodeProcess:
+        if name not in self._nodes:
+            raise ClusterTrouble(f"no node is called {name!r}; there are {listed(self.names)}")
+        return self._nodes[name]
+
+    def state(self, name: str) -> State:
+        return self.process(name).state
+
+    def running(self) -> list[str]:
+        """The nodes that should answer: started, not killed, not paused."""
+        return [name for name in self.names if self._nodes[name].state is State.RUNNING]
+
+    def client(self, name: str) -> NodeClient:
+        return NodeClient(name, self.process(name).http_port.address)
+
+    # For the reader of a failure.
+
+    def plan(self) -> dict[str, Any]:
+        """What was done, as a fault plan. Its times say only the order: one millisecond a step."""
+        return {
+            "seed": self.seed,
+            "nodes": self.names,
+            "config": self.config,
+            "links": self.links,
+            "actions": self.actions,
+        }
+
+    def tails(self, lines: int = TAIL_LINES) -> list[str]:
+        """The last lines of each node's log."""
+        told: list[str] = []
+        for name, process in self._nodes.items():
+            last = tail_of(process.log, lines)
+            if last:
+                told.append(f"last lines of {name} ({process.log.name}):")
+                told += [f"  {line}" for line in last]
+        return told
+
+    def keep(self, where: Path) -> None:
+        """Copies logs, the network's trace and the plan to `where`."""
+        with contextlib.suppress(ClusterTrouble):
+            self.faultnet.command("flush")
+        where.mkdir(parents=True, exist_ok=True)
+        for file in [*self.folder.glob("*.log"), self.faultnet.trace, self.folder / "config.json"]:
+            with contextlib.suppress(OSError):
+                shutil.copy(file, where / file.name)
+        (where / "plan.json").write_text(json.dumps(self.plan(), indent=1) + "\n")
+
+    def _note(
+        self, act: str, nodes: Sequence[str], peers: Sequence[str] = (), **fields: Any
+    ) -> None:
+        action = {"at_ms": len(self.actions), "act": act, "nodes": list(nodes)}
+        if peers:
+            action["peers"] = list(peers)
+        self.actions.append({**action, **{k: v for k, v in fields.items() if v}})
