@@ -95,6 +95,41 @@ ROWS = (
         "events/s",
         Goal(400_000, at_least=True),
     ),
+    _Row(
+        re.compile(r"ring_vnode_of/.*"),
+        "ring: a key's vnode, Q = 1024, 16 hosts",
+        "items_per_second",
+        "lookups/s",
+        Goal(10_000_000, at_least=True),
+    ),
+    _Row(
+        re.compile(r"ring_preference_list/.*"),
+        "ring: a key's preference list, Q = 1024, 16 hosts",
+        "items_per_second",
+        "lookups/s",
+        Goal(1_000_000, at_least=True),
+    ),
+    _Row(
+        re.compile(r"ring_lookup_allocations/q:1024/.*"),
+        "ring: allocations of a preference list, Q = 1024",
+        "allocations",
+        "allocations",
+        Goal(4),
+    ),
+    _Row(
+        re.compile(r"ring_lookup_allocations/q:65536/.*"),
+        "ring: allocations of a preference list, Q = 65536",
+        "allocations",
+        "allocations",
+        Goal(4),
+    ),
+    _Row(
+        re.compile(r"ring_rebuild/.*"),
+        "ring: rebuild from 1,000 events, Q = 1024",
+        "real_time",
+        "ms",
+        Goal(100),
+    ),
 )
 
 _SECONDS = {"ns": 1e-9, "us": 1e-6, "ms": 1e-3, "s": 1.0}

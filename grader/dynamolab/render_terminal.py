@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from itertools import groupby
 
 from rich.console import Console
@@ -19,7 +19,9 @@ _STYLES = {
     Outcome.SKIP: ("SKIP", "yellow"),
     Outcome.INCONCLUSIVE: ("INCONCLUSIVE", "magenta"),
 }
-STORY_LINES = 40  # The rest of a longer message is in the report.
+STORY_LINES = 40  # The middle of a longer message is in the report.
+FULL_STORIES = 5  # A lab.
+GIST_COLUMNS = 100
 
 
 def render(results: Results, console: Console) -> None:
@@ -63,44 +65,50 @@ def _table(lab: LabResult) -> Table:
 
 
 def _failures(lab: LabResult, console: Console) -> None:
-    """One story for each message: a solution that does not compile fails all checks in one way."""
-    troubled = [
-        check for check in lab.checks if check.outcome in (Outcome.FAIL, Outcome.INCONCLUSIVE)
-    ]
-    told: set[str] = set()
+    """One story for each message (a solution that does not compile fails all checks in one way). Of
+    many, the first few in full, a line for each of the rest: work goes top down."""
+    troubled = [c for c in lab.checks if c.outcome in (Outcome.FAIL, Outcome.INCONCLUSIVE)]
+    alike: dict[str, list[CheckResult]] = {}
     for check in troubled:
-        if check.message in told:
-            continue
-        same = [other for other in troubled if other.message == check.message]
-        told.add(check.message)
-        _story(check, same, console)
+        alike.setdefault(check.message, []).append(check)
+    groups = list(alike.values())
+    for group in groups[:FULL_STORIES]:
+        _story(group, console)
+    if rest := groups[FULL_STORIES:]:
+        console.print(f"\nLab {lab.lab}: {len(rest)} more, in full in the report:", style="bold")
+    for group in rest:
+        word, style = _STYLES[group[0].outcome]
+        line = Text.assemble((word, style), " ", group[0].id, (_gist(group[0].message), "dim"))
+        console.print(line, soft_wrap=True)
 
 
-def _story(check: CheckResult, same: Iterable[CheckResult], console: Console) -> None:
+def _gist(message: str) -> str:
+    """The line that says what went wrong."""
+    lines = [line.strip() for line in harmless(message).splitlines() if line.strip()]
+    told = next((line for line in lines if line.startswith("actual:")), lines[-1] if lines else "")
+    gist = told.removeprefix("actual:").strip()
+    return f" · {gist if len(gist) <= GIST_COLUMNS else gist[: GIST_COLUMNS - 1] + '…'}"
+
+
+def _story(group: Sequence[CheckResult], console: Console) -> None:
+    check = group[0]
     word, style = _STYLES[check.outcome]
-    ids = [other.id for other in same]
-    heading = Text.assemble(
-        (word, style), " ", (ids[0], "bold"), "" if len(ids) == 1 else f" and {len(ids) - 1} more"
-    )
-    if len(ids) == 1:
-        heading.append(f" · {check.title}")
+    more = f" and {len(group) - 1} more" if len(group) > 1 else f" · {check.title}"
     console.print()
-    console.print(heading)
+    console.print(Text.assemble((word, style), " ", (check.id, "bold"), more))
     lines = harmless(check.message).splitlines() or ["(no message)"]
     if len(lines) > STORY_LINES:
-        lines = [*lines[:STORY_LINES], f"… {len(lines) - STORY_LINES} lines more in the report"]
+        told = f"… {len(lines) - STORY_LINES} lines more in the report"
+        lines = [*lines[: STORY_LINES // 2], told, *lines[-STORY_LINES // 2 :]]
     console.print(Padding(Text("\n".join(lines)), (0, 0, 0, 2)))
-    if len(ids) == 1:
-        for label, text in (("why it matters", check.why), ("where to look", check.hint)):
-            if text:
-                console.print(Padding(Text.assemble((f"{label}: ", "cyan"), text), (0, 0, 0, 2)))
-        if check.replay:
-            console.print(
-                Padding(
-                    Text.assemble(("replay: ", "cyan"), f"./lab replay {check.replay}"),
-                    (0, 0, 0, 2),
-                )
-            )
+    if len(group) > 1:
+        return
+    for label, text in (("why it matters", check.why), ("where to look", check.hint)):
+        if text:
+            console.print(Padding(Text.assemble((f"{label}: ", "cyan"), text), (0, 0, 0, 2)))
+    if check.replay:  # In one piece, to be copied.
+        line = Text.assemble(("  replay: ", "cyan"), f"./lab replay {harmless(check.replay)}")
+        console.print(line, soft_wrap=True)
 
 
 def _closing(results: Results) -> Text:

@@ -1,0 +1,237 @@
+"""Grades for real: the reference, the skeleton, right-but-different and hostile solutions; and what is
+left behind afterwards: nothing."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from dynamolab import labs, processes
+from dynamolab.paths import REFERENCE, RIGHT, ROOT, SKELETON
+
+pytestmark = pytest.mark.slow
+
+Lab = Callable[..., processes.Completed]
+MOST_POINTS_OF_THE_SKELETON = 5
+DEADLINE_S = 60.0
+OURS = ("dynamo-node", "faultnet", "lab1-checks", "lab2-checks", "ninja", "pytest")
+
+
+@pytest.fixture
+def report(tmp_path: Path) -> list[str | Path]:
+    return ["--results", tmp_path / "results.json", "--html", tmp_path / "report.html"]
+
+
+def results_of(tmp_path: Path) -> dict:  # type: ignore[type-arg]
+    document = json.loads((tmp_path / "results.json").read_text(encoding="utf-8"))
+    labs.validate(document, "results.schema.json", "results")
+    return dict(document)
+
+
+def copy(source: Path, tmp_path: Path) -> Path:
+    target = tmp_path / "mine"
+    shutil.copytree(source, target)
+    return target
+
+
+def _ours() -> set[str]:
+    """Command lines of the processes that a grade starts, with their ids."""
+    found = set()
+    for entry in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            words = entry.read_bytes().split(b"\0")
+            if Path(os.fsdecode(words[0])).name in OURS and str(ROOT).encode() in b" ".join(words):
+                found.add(f"{entry.parent.name} {os.fsdecode(b' '.join(words))[:80]}")
+    return found
+
+
+def _traces() -> set[str]:
+    temporary = {
+        str(p) for p in Path(tempfile.gettempdir()).iterdir() if "dynamo" in p.name.lower()
+    }
+    shared = {str(p) for p in Path("/dev/shm").glob("*")} if Path("/dev/shm").is_dir() else set()
+    return temporary | shared
+
+
+@pytest.fixture
+def leaves_nothing() -> Iterator[None]:
+    """No process, temporary folder or shared memory more than before."""
+    processes_before, traces_before = _ours(), _traces()
+    yield
+    until = time.monotonic() + DEADLINE_S
+    while (_ours() - processes_before) and time.monotonic() < until:
+        time.sleep(0.1)
+    assert _ours() - processes_before == set()
+    assert _traces() - traces_before == set()
+
+
+def test_reference_has_full_points_in_all_labs(
+    lab_command: Lab, tmp_path: Path, report: list[str | Path], leaves_nothing: None
+) -> None:
+    done = lab_command("grade", "--solution", "reference", *report)
+    document = results_of(tmp_path)
+    assert done.code == 0, done.out
+    assert document["outcome"] == "pass"
+    assert document["points"] == document["max_points"] == 200
+    assert all(c["outcome"] == "pass" for lab in document["labs"] for c in lab["checks"])
+    assert "200/200" in (tmp_path / "report.html").read_text(encoding="utf-8")
+
+
+def test_warm_up_is_graded_without_points(
+    lab_command: Lab, tmp_path: Path, report: list[str | Path]
+) -> None:
+    done = lab_command("grade", "0", "--solution", "reference", *report)
+    assert done.code == 0, done.out
+    assert results_of(tmp_path)["max_points"] == 0
+
+
+def test_skeleton_scores_near_nothing_and_says_what_to_do(
+    lab_command: Lab, tmp_path: Path, report: list[str | Path], leaves_nothing: None
+) -> None:
+    done = lab_command("grade", *report)
+    document = results_of(tmp_path)
+    assert done.code == 1, done.out
+    assert document["outcome"] == "fail"
+    for lab in document["labs"]:
+        assert lab["points"] <= MOST_POINTS_OF_THE_SKELETON
+    outcomes = {c["outcome"] for lab in document["labs"] for c in lab["checks"]}
+    assert "inconclusive" not in outcomes
+    assert "TODO(lab1" in done.out
+
+
+@pytest.mark.parametrize("folder", sorted(RIGHT.glob("*-*")), ids=lambda path: path.name)
+def test_right_but_different_solution_has_full_points(
+    lab_command: Lab, tmp_path: Path, report: list[str | Path], folder: Path
+) -> None:
+    number = folder.name.split("-")[0]
+    absent = [path.stem for path in REFERENCE.glob("*.cpp") if not (folder / path.name).exists()]
+    given = [str(lab.number) for lab in labs.load_all() if lab.module in absent]
+    mix = ["--with", f"reference:{','.join(given)}"] if given else []
+    done = lab_command("grade", number, "--solution", folder, *mix, *report)
+    assert done.code == 0, done.out
+    assert results_of(tmp_path)["points"] == 100
+
+
+HOSTILE = {
+    "does not compile": "int f() { return 1 }",
+    "includes what is not there": '#include "no_such.h"',
+    "makes no module": "int unused() { return 1; }",
+    "exits before main": "#include <unistd.h>\nstruct A { A() { _exit(0); } } a;",
+    "uses a clock": "#include <chrono>\nauto f() { return std::chrono::steady_clock::now(); }",
+}
+
+
+@pytest.mark.parametrize("what", HOSTILE)
+def test_broken_solution_fails_every_check_with_a_reason(
+    lab_command: Lab, tmp_path: Path, report: list[str | Path], what: str
+) -> None:
+    mine = copy(REFERENCE, tmp_path)
+    text = "" if what == "makes no module" else (mine / "ring.cpp").read_text(encoding="utf-8")
+    (mine / "ring.cpp").write_text(f"{text}\n{HOSTILE[what]}\n", encoding="utf-8")
+    done = lab_command("grade", "2", "--solution", mine, "--fast", *report)
+    checks = results_of(tmp_path)["labs"][0]["checks"]
+    assert done.code == 1, done.out
+    assert {check["outcome"] for check in checks} <= {"fail", "skip"}
+    assert all(check["message"] for check in checks)
+    assert "ring.cpp" in done.out
+
+
+STARTS = "void start(bool bootstrap) override {"
+ACTS = {
+    "loops for ever": "for (volatile bool on = true; on;) {}",
+    "dereferences null": "*static_cast<volatile int*>(nullptr) = 1;",
+    "throws": 'throw std::runtime_error("\\x1b[31mred <b>bold</b>");',
+    "sleeps by itself": "for (volatile long n = 0; n < 4000000000000; n = n + 1) {}",
+    "recurses for ever": "start(bootstrap);",
+}
+
+
+@pytest.mark.parametrize("what", ACTS)
+def test_solution_that_misbehaves_at_work_fails_and_the_grader_goes_on(
+    lab_command: Lab, tmp_path: Path, report: list[str | Path], what: str, leaves_nothing: None
+) -> None:
+    mine = copy(REFERENCE, tmp_path)
+    text = (mine / "membership.cpp").read_text(encoding="utf-8")
+    assert STARTS in text
+    broken = text.replace(STARTS, f"{STARTS}\n{ACTS[what]}")
+    (mine / "membership.cpp").write_text(f"#include <stdexcept>\n{broken}", encoding="utf-8")
+    only = ["--only", "membership.the_first_node_is_bootstrapped"]
+    done = lab_command("grade", "1", "--solution", mine, *only, *report)
+    checks = results_of(tmp_path)["labs"][0]["checks"]
+    assert done.code == 1, done.out
+    assert [check["outcome"] for check in checks] == ["fail"]
+    assert "\x1b" not in done.out
+    assert "<b>bold</b>" not in (tmp_path / "report.html").read_text(encoding="utf-8")
+
+
+def test_failure_replays_and_says_the_same(
+    lab_command: Lab, tmp_path: Path, report: list[str | Path]
+) -> None:
+    mine = copy(SKELETON, tmp_path)
+    lab_command("grade", "1", "--fast", "--solution", mine, *report)
+    checks = results_of(tmp_path)["labs"][0]["checks"]
+    replays = [check for check in checks if check["replay"] and check["kind"] == "sim"]
+    assert replays
+    done = lab_command("replay", replays[0]["replay"])
+    assert done.code == 1, done.out
+    assert replays[0]["message"].splitlines()[-1].strip() in done.out
+
+
+def test_only_one_check_and_other_files_from_the_reference(
+    lab_command: Lab, tmp_path: Path, report: list[str | Path]
+) -> None:
+    mine = copy(SKELETON, tmp_path)
+    (mine / "membership.cpp").unlink()
+    words = ["grade", "--solution", mine, "--with", "reference:1", "--only"]
+    done = lab_command(*words, "membership.the_first_node_is_bootstrapped", *report)
+    assert done.code == 0, done.out
+    assert len(results_of(tmp_path)["labs"][0]["checks"]) == 1
+
+
+def test_debugger_stops_in_the_solution(lab_command: Lab) -> None:
+    words = ["debug", "membership.the_first_node_is_bootstrapped", "--solution", "reference"]
+    done = lab_command(*words, "--no-gdb", deadline_s=900.0)
+    assert done.code == 0, done.out
+    assert "break dynamo::make_membership" in done.out
+    program = done.out.split("--args ")[1].split()[0]
+    linked = [program, "--linked", "--only", "membership.the_first_node_is_bootstrapped"]
+    again = processes.run(linked, deadline_s=DEADLINE_S)
+    assert again.code == 0, again.out
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+@pytest.mark.parametrize("moment", ["checks", "cluster"])
+def test_ctrl_c_ends_with_130_and_leaves_nothing(
+    tmp_path: Path, leaves_nothing: None, moment: str
+) -> None:
+    kinds = {"checks": "lab1-checks", "cluster": "dynamo-node"}
+    only = {"checks": [], "cluster": ["--only", _a_cluster_check()]}
+    command = [sys.executable, "-P", "-m", "dynamolab", "grade", "1", "--solution", "reference"]
+    command += [*only[moment], "--seeds", "2000", "--html", str(tmp_path / "report.html")]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "grader")}
+    before = _ours()
+    with subprocess.Popen(
+        command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    ) as process:
+        until = time.monotonic() + DEADLINE_S
+        while not any(kinds[moment] in line for line in _ours() - before):
+            assert process.poll() is None and time.monotonic() < until
+            time.sleep(0.02)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(DEADLINE_S) == 130
+
+
+def _a_cluster_check() -> str:
+    lab = next(lab for lab in labs.load_all() if lab.number == 1)
+    return next(check.id for check in lab.checks if check.kind == "cluster")
