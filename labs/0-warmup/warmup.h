@@ -1,4 +1,5 @@
-// Lab 0: a ping with retry and a durable counter. You implement Warmup in warmup.cpp.
+// Lab 0: a ping with retry and a durable counter. README.md is the handout; you implement Warmup in
+// warmup.cpp.
 #pragma once
 
 #include <cstdint>
@@ -26,13 +27,20 @@ class Warmup {
  public:
   virtual ~Warmup() = default;
 
-  virtual void start() = 0;                                                      ///< Once at each start: read the disk.
-  virtual void ping(const NodeId& peer) = 0;                                     ///< Ping it, again and again until it answers.
-  virtual void handle(const Ping& request, Responder<Pong> responder) = 0;       ///< Count it, durably, and answer.
-  virtual std::uint64_t counted() const = 0;                                     ///< Pings counted since this disk was new.
-  virtual std::uint64_t answered() const = 0;                                    ///< Own pings answered since this start.
+  /// Runs once, before anything else, at each start of the process: read the disk.
+  virtual void start() = 0;
+
+  /// Pings `peer`, again and again until it answers.
+  virtual void ping(const NodeId& peer) = 0;
+
+  /// Counts the ping, durably, and answers.
+  virtual void handle(const Ping& request, Responder<Pong> responder) = 0;
+
+  virtual std::uint64_t counted() const = 0;   ///< Pings counted since this disk was new.
+  virtual std::uint64_t answered() const = 0;  ///< Own pings answered since this start.
 };
 
+/// You write this one, too. `env` outlives what it returns; do no I/O before start().
 std::unique_ptr<Warmup> make_warmup(Env& env);
 
 }  // namespace dynamo

@@ -20,6 +20,9 @@ TEST(membership, an_added_node_learns_it_from_a_members_gossip) {
     world.start("n2");
     world.start("n3");
     world.run_for(1500ms);
+    world.expect(history(world, "n2").empty(),
+                 "n2 has an empty disk and was not bootstrapped: it has no history, and waits",
+                 [&] { return text(history(world, "n2")); });
     const Operation add = world.add("n1", "n2");
     world.expect(add.done(), "n1 takes \"add n2\": done", to_string(add));
     converges(

@@ -112,6 +112,7 @@ TEST(membership, a_healed_partition_heals_by_itself) {
     world.part({"n1", "n2", "n3", "n6"}, {"n4", "n5", "n7"});
     world.run_for(30 * kRound);
     (void)world.add("n1", "n6");
+    (void)world.add("n4", "n6");  // the same on both sides: two events, and both stay
     (void)world.add("n4", "n7");
     (void)world.remove("n5", "n2");
     world.run_for(60 * kRound);
