@@ -182,12 +182,10 @@ class VnodeRing final : public Ring {
     return static_cast<VnodeId>((high + (low >> 32)) >> 32);
   }
 
-  std::vector<NodeId> preference_list(VnodeId v) const override {
-    return distinct_hosts(v, std::min<std::size_t>(config_.n, hosts_with_vnodes_));
-  }
+  std::vector<NodeId> preference_list(VnodeId v) const override { return walk_to_healthy(v, {}); }
 
   std::vector<Placement> active_list(VnodeId v, const std::vector<NodeId>& dead) const override {
-    const std::vector<NodeId> walk = distinct_hosts(v, hosts_with_vnodes_);
+    const std::vector<NodeId> walk = walk_to_healthy(v, dead);
     const std::size_t listed = std::min<std::size_t>(config_.n, walk.size());
     std::vector<Placement> active;
     active.reserve(listed);
@@ -204,13 +202,18 @@ class VnodeRing final : public Ring {
   }
 
  private:
-  /// The first `count` distinct hosts clockwise from `v`, in walk order; fewer after a whole round.
-  std::vector<NodeId> distinct_hosts(VnodeId v, std::size_t count) const {
+  /// The distinct hosts clockwise from `v`, in walk order, up to the N-th that is not in `dead`; if
+  /// there are fewer, all that own a vnode.
+  std::vector<NodeId> walk_to_healthy(VnodeId v, const std::vector<NodeId>& dead) const {
     std::vector<NodeId> walk;
-    walk.reserve(count);
-    for (std::size_t step = 0; step < owners_.size() && walk.size() < count; ++step) {
+    walk.reserve(std::min<std::size_t>(config_.n, hosts_with_vnodes_));
+    std::size_t healthy = 0;
+    for (std::size_t step = 0; step < owners_.size(); ++step) {
+      if (healthy == config_.n || walk.size() == hosts_with_vnodes_) break;
       const NodeId& host = owners_[(v + step) % owners_.size()];
-      if (!contains(walk, host)) walk.push_back(host);
+      if (contains(walk, host)) continue;
+      walk.push_back(host);
+      if (!contains(dead, host)) ++healthy;
     }
     return walk;
   }

@@ -133,6 +133,16 @@ inline std::vector<NodeId> walk(const Owners& owners, VnodeId v, std::size_t eno
   return met;
 }
 
+/// For a story: the owners of the vnodes from `v` on, a dozen of them at most.
+inline std::string clockwise(const Owners& owners, VnodeId v) {
+  std::vector<NodeId> some;
+  for (std::size_t step = 0; step < std::min<std::size_t>(12, owners.size()); ++step) {
+    some.push_back(owners[(v + step) % owners.size()]);
+  }
+  return "clockwise from vnode " + std::to_string(v) + " the owners are " + text(some) +
+         (owners.size() > some.size() ? " and so on" : "");
+}
+
 /// Rule 2.5, from the walk of a vnode.
 inline std::vector<NodeId> preference(std::vector<NodeId> met, std::size_t n) {
   met.resize(std::min(n, met.size()));

@@ -304,10 +304,11 @@ TEST(ring, versions_order_by_counter_then_node_then_incarnation) {
 
 TEST(ring, preference_list_is_the_first_n_distinct_hosts_of_the_walk) {
   Random random(9);
-  for (const auto& [q, n] :
-       std::vector<std::pair<std::uint32_t, std::uint32_t>>{{16, 3}, {64, 1}, {100, 3}, {128, 5}}) {
+  using Case = std::tuple<std::uint32_t, std::uint32_t, std::size_t>;  // Q, N, fewest members
+  for (const auto& [q, n, least] :
+       std::vector<Case>{{8, 3, 4}, {16, 3, 6}, {64, 1, 6}, {100, 3, 6}, {128, 5, 6}}) {
     Lone lone(ring_of(q, n));
-    Churn churn(random, "n", 6, 12);
+    Churn churn(random, "n", least, 2 * least);
     for (int round = 0; round < 3; ++round) {
       for (int i = 0; i < 10; ++i) churn.step();
       const Owners owners = owners_after(lone, churn.events());
@@ -318,8 +319,7 @@ TEST(ring, preference_list_is_the_first_n_distinct_hosts_of_the_walk) {
       for (VnodeId v = 0; v < q; ++v) {
         const std::vector<NodeId> right = preference(walk(owners, v), n);
         if (lists[v] == right) continue;
-        violation(config_text(q, n) + "the hosts met first from vnode " + std::to_string(v) +
-                      " on are " + text(right),
+        violation(config_text(q, n) + clockwise(owners, v) + "; so the list is " + text(right),
                   "preference_list() says " + text(lists[v]));
       }
     }
