@@ -18,7 +18,9 @@ namespace dynamo::sim {
 
 namespace {
 
-constexpr std::size_t kLanes = 24;  // beyond, batches win nothing
+constexpr std::size_t kLanes = 24;       // beyond, batches win nothing …
+constexpr std::size_t kLargeLanes = 12;  // … and of large worlds, caches lose more
+constexpr std::size_t kLargeWorld = 64;
 constexpr std::size_t kOneHostEachEvery = 4;
 constexpr std::size_t kMostHosts = 5;  // a larger world's nodes share them
 
@@ -131,7 +133,9 @@ void run_lanes(const std::vector<Plan>& plans, const std::vector<std::size_t>& w
   std::size_t most_hosts = 1;
   for (const std::size_t i : which)
     most_hosts = std::max(most_hosts, hosts_for(plans[i], false).size());
-  Lanes lanes(Checks::here().hosts().take(most_hosts), std::min(kLanes, which.size()), most_nodes);
+  const std::size_t side_by_side = most_nodes > kLargeWorld ? kLargeLanes : kLanes;
+  Lanes lanes(Checks::here().hosts().take(most_hosts), std::min(side_by_side, which.size()),
+              most_nodes);
 
   Assertions assertions;
   const testing::ScopedFakeTestPartResultReporter tap(

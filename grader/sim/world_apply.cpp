@@ -165,7 +165,7 @@ void World::State::apply(Happening& happening) {
 /// Makes the writes durable; false if the node dies of it or with it, and then how many outputs
 /// leave.
 bool World::State::commit(NodeState& node, Happening& happening, std::size_t& outputs_left) {
-  const std::vector<Write>& writes = happening.handled.writes;
+  std::vector<Write>& writes = happening.handled.writes;
   if (writes.empty()) return true;
   const auto fill = [&](Step& step) {
     step.writes = writes.size();
@@ -181,13 +181,14 @@ bool World::State::commit(NodeState& node, Happening& happening, std::size_t& ou
     return false;
   }
   record(Step::Kind::commit, node.id, fill);
-  for (const Write& write : writes) {
+  for (Write& write : writes) {
     trace.mix_in(hash_of(write.space) ^ mix(hash_of(write.key)));
+    std::pair name(std::move(write.space), std::move(write.key));
     if (write.value) {
       trace.mix_in(hash_of(*write.value));
-      node.disk[{write.space, write.key}] = *write.value;
+      node.disk.insert_or_assign(std::move(name), std::move(*write.value));
     } else {
-      node.disk.erase({write.space, write.key});
+      node.disk.erase(name);
     }
   }
   if (node.armed == NodeState::Armed::no) return true;
