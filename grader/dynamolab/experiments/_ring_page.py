@@ -26,8 +26,9 @@ svg { max-width: 100%; height: auto; }
 
 
 def _plot(
-    title: str, label: str, lines: Sequence[tuple[str, list[Point]]], ideal: str, log: bool
+    title: str, label: str, lines: Sequence[tuple[str, list[Point]]], ideal: str
 ) -> Any:
+    """One picture with logarithmic axes. ``ideal`` is what a perfect scheme would reach: 1 or 1/S."""
     try:
         import matplotlib
     except ImportError:
@@ -65,12 +66,13 @@ def _plot(
     axes.set_xlabel("hosts")
     axes.set_ylabel(label)
     axes.set_xscale("log", base=2)
-    if log:
-        axes.set_yscale("log", base=2)
-    for axis in (axes.xaxis, *([axes.yaxis] if log else [])):
-        axis.set_major_formatter(lambda value, _: f"{value:.3g}")
+    axes.set_yscale("log", base=2)
+    axes.xaxis.set_major_formatter(lambda value, _: f"{value:.3g}")
+    axes.yaxis.set_major_formatter(lambda value, _: f"{value:.3g}" if ideal == "1" else f"{value:.1%}")
+    if ideal != "1":  # A lucky token moves next to nothing: no reason to squeeze all the rest.
+        axes.set_ylim(bottom=perfect[-1] / 4)
     axes.grid(alpha=0.3)
-    axes.legend(frameon=False)
+    axes.legend(frameon=False, loc="upper left" if ideal == "1" else "lower left")
     return figure
 
 
@@ -99,14 +101,12 @@ def write(folder: Path, measured: Sequence[Series], trials: int) -> Path:
             "times the mean",
             [(one.scheme, one.imbalance) for one in measured],
             ideal="1",
-            log=True,
         ),
         "moved": _plot(
             "Keys that move when one host joins",
             "share of all keys",
             [(one.scheme, one.moved) for one in measured],
             ideal="1/S",
-            log=True,
         ),
     }
     pictures = []
