@@ -17,7 +17,8 @@ MARKERS = ("o", "s", "^")
 SHOWN_HOSTS = (2, 3, 4, 8, 16, 32, 64, 128, 256)
 
 _STYLE = """
-body { font: 16px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 60rem; padding: 0 1rem; color: #1f2933; }
+body { font: 16px/1.5 system-ui, sans-serif; color: #1f2933; }
+body { margin: 2rem auto; max-width: 60rem; padding: 0 1rem; }
 table { border-collapse: collapse; margin: 1rem 0; }
 th, td { border-bottom: 1px solid #cbd2d9; padding: .3rem .8rem; text-align: right; }
 th:first-child, td:first-child { text-align: left; }
