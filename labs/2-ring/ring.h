@@ -19,7 +19,8 @@ struct RingConfig {
 /// One place of an active list.
 struct Placement {
   NodeId host;
-  NodeId stands_in_for;  ///< The dead host whose place it takes; empty if `host` is on the preference list.
+  NodeId
+      stands_in_for;  ///< The dead host whose place it takes; empty for the preference list's own.
   FIELDS(host, stands_in_for)
   bool operator==(const Placement&) const = default;
 };
@@ -37,15 +38,17 @@ class Ring {
                                          std::size_t count) const = 0;
 
   // Part B: Q static virtual nodes.
-  virtual void rebuild(const History& events) = 0;           ///< The full event set, in any order.
-  virtual const std::vector<NodeId>& owners() const = 0;     ///< Host of each vnode: Q entries, or none without members.
-  virtual VnodeId vnode_of(KeyHash key) const = 0;           ///< The vnode whose arc holds `key`.
+  /// Takes the full event set, in any order and with repetitions. Nothing of an older ring stays.
+  virtual void rebuild(const History& events) = 0;
+  virtual const std::vector<NodeId>& owners()
+      const = 0;                                    ///< Of each vnode: Q; none without members.
+  virtual VnodeId vnode_of(KeyHash key) const = 0;  ///< The vnode whose arc holds `key`.
   /// The first min(N, hosts with vnodes) *distinct hosts* clockwise from vnode `v`, in walk order.
   virtual std::vector<NodeId> preference_list(VnodeId v) const = 0;
 
   // Part C: who takes part right now.
   /// The preference list, with the next healthy host of the walk that is not already listed in the
-  /// place of each dead one, first come first served. If none is left, the dead host's place is dropped.
+  /// place of each dead one, first come first served. If none is left, the place is dropped.
   virtual std::vector<Placement> active_list(VnodeId v, const std::vector<NodeId>& dead) const = 0;
 };
 
