@@ -30,7 +30,7 @@ constexpr std::array kMeanings = {
     Meaning{"seeds", "Nodes that one with an empty disk asks first."},
     Meaning{"modules", "Modules at work: membership, ring, warmup."},
     Meaning{"disk_limit_bytes",
-            "How large a node's store may grow. Beyond it the node refuses to add data."},
+            "How much a node's store may hold. Beyond it the node refuses to add data."},
     Meaning{"peer_queue_bytes",
             "Bytes that may wait to be sent to one peer. Beyond it a call is refused."},
     Meaning{"http_timeout_ms",

@@ -22,6 +22,10 @@ namespace {
 const std::string kMetaSpace(kMaxStorageSpaceBytes + 1, '\x01');
 constexpr std::string_view kIncarnationKey = "incarnation";
 
+/// LMDB copies each page that a transaction changes, and reuses pages only two transactions later.
+/// So that deletes never fail on a full disk, there is place for some copies of the whole tree.
+constexpr std::uint64_t kMapFactor = 4;
+
 /// Pages that a commit of deletes may need although the store is full (LMDB copies on write).
 constexpr std::uint64_t kReserveBytes = 256 << 10;
 
@@ -91,7 +95,7 @@ struct LmdbStore::Lmdb {
 
   void open() {
     check(mdb_env_create(&env), "start LMDB");
-    check(mdb_env_set_mapsize(env, options.limit_bytes), "set the store's limit");
+    check(mdb_env_set_mapsize(env, kMapFactor * options.limit_bytes), "set the store's limit");
     // NOLOCK: we hold a lock of our own, and have one thread.
     const unsigned flags = MDB_NOLOCK | MDB_NOMEMINIT | (options.durable ? 0 : MDB_NOSYNC);
     check(mdb_env_open(env, options.folder.c_str(), flags, 0600), "open the store");
@@ -126,6 +130,8 @@ struct LmdbStore::Lmdb {
     MDB_val v = view_of(value);
     check(mdb_put(in_handler(), dbi, &k, &v, 0), "write");
     dirty = true;
+    overdrawn = overdrawn || used() > options.limit_bytes;
+    if (overdrawn) check(MDB_MAP_FULL, "write");
   }
 
   /// Bytes that the tree takes now, free pages inside of it not counted.
@@ -141,6 +147,8 @@ struct LmdbStore::Lmdb {
   MDB_dbi dbi = 0;
   MDB_txn* txn = nullptr;
   bool dirty = false;  ///< The open transaction has written something.
+  bool overdrawn =
+      false;  ///< It has written more than there is room for: it must not be committed.
 };
 
 /// A cursor that is closed, also when a visitor throws.
@@ -183,6 +191,7 @@ void LmdbStore::begin() {
 }
 
 bool LmdbStore::commit() {
+  if (lmdb_->overdrawn) lmdb_->check(MDB_MAP_FULL, "make the writes durable");
   MDB_txn* txn = std::exchange(lmdb_->txn, nullptr);
   const bool wrote = std::exchange(lmdb_->dirty, false);
   if (txn == nullptr) return false;
