@@ -19,8 +19,7 @@ struct RingConfig {
 /// One place of an active list.
 struct Placement {
   NodeId host;
-  NodeId
-      stands_in_for;  ///< The dead host whose place it takes; empty for the preference list's own.
+  NodeId stands_in_for;  ///< The dead host whose place it takes; empty: `host` has its own.
   FIELDS(host, stands_in_for)
   bool operator==(const Placement&) const = default;
 };
@@ -40,9 +39,10 @@ class Ring {
   // Part B: Q static virtual nodes.
   /// Takes the full event set, in any order and with repetitions. Nothing of an older ring stays.
   virtual void rebuild(const History& events) = 0;
-  virtual const std::vector<NodeId>& owners()
-      const = 0;                                    ///< Of each vnode: Q; none without members.
-  virtual VnodeId vnode_of(KeyHash key) const = 0;  ///< The vnode whose arc holds `key`.
+  /// The host of each vnode, vnode 0 first: Q entries, or none without members.
+  virtual const std::vector<NodeId>& owners() const = 0;
+  /// The vnode whose arc holds `key`; needs no members.
+  virtual VnodeId vnode_of(KeyHash key) const = 0;
   /// The first min(N, hosts with vnodes) *distinct hosts* clockwise from vnode `v`, in walk order.
   virtual std::vector<NodeId> preference_list(VnodeId v) const = 0;
 
