@@ -24,10 +24,13 @@ struct Arguments {
   bool die_with_parent = false;
 };
 
-bool is_loopback(const std::string& host) {
+bool is_loopback(const std::string& host, const std::string& where) {
   boost::system::error_code error;
   const auto address = boost::asio::ip::make_address(host, error);
-  if (error) throw ConfigError("\"" + host + "\" is no IP address; use numbers, such as 127.0.0.1");
+  if (error) {
+    throw ConfigError(where + ": \"" + host +
+                      "\" is no IP address; use numbers, such as 127.0.0.1");
+  }
   return address.is_loopback();
 }
 
@@ -47,8 +50,10 @@ std::string read_token(const Arguments& args, const PeerAddresses& self) {
                         ": its first line must be a token of at least 16 characters");
     }
   }
-  const std::string& host = args.node.bind.empty() ? self.http.host : args.node.bind;
-  if (token.empty() && !is_loopback(host)) {
+  const bool bound = !args.node.bind.empty();
+  const std::string& host = bound ? args.node.bind : self.http.host;
+  const bool loopback = is_loopback(host, bound ? "--bind" : args.peers_file);
+  if (token.empty() && !loopback) {
     throw ConfigError("HTTP on " + host +
                       " is open to the network: give --admin-token-file FILE as well");
   }
@@ -70,7 +75,6 @@ int run(Arguments& args) {
                         seed + "\"");
     }
   }
-  if (!args.node.bind.empty()) is_loopback(args.node.bind);  // throws unless it is an address
   args.node.admin_token = read_token(args, self->second);
 
   // A terminal that has gone away must not take the node with it.
