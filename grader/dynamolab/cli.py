@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NoReturn
 
-from dynamolab import processes
+from dynamolab import processes, ui
 from dynamolab.errors import LabError
 
 EXIT_TROUBLE = 2
@@ -162,7 +162,7 @@ def main(words: Sequence[str]) -> int:
         return _dispatch(words)
     except LabError as error:
         sys.stdout.flush()
-        print(f"lab: {error}", file=sys.stderr)
+        print(f"lab: {ui.harmless(str(error))}", file=sys.stderr)
         return EXIT_TROUBLE
     except processes.Interrupted as interrupted:
         return 128 + interrupted.number
@@ -172,10 +172,8 @@ def main(words: Sequence[str]) -> int:
         sys.stderr.close()
         return 128 + signal.SIGPIPE
     except OSError as error:
-        print(
-            f"lab: {error.filename or ''}: {error.strerror or error}".replace(": :", ":"),
-            file=sys.stderr,
-        )
+        what = f"{error.filename}: {error.strerror}" if error.filename else str(error)
+        print(f"lab: {ui.harmless(what)}", file=sys.stderr)
         return EXIT_TROUBLE
     finally:
         # A second Ctrl-C must not stop the sweep half way.

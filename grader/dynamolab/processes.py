@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
+import selectors
 import signal
 import subprocess
 import sys
@@ -15,6 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 TERMINATE_GRACE_S = 2.0  # From SIGTERM to SIGKILL.
+POLL_S = 0.05
+READ_BYTES = 1 << 16
 PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
 
 Command = Sequence[str] | Sequence[Path] | Sequence[str | Path]
@@ -84,37 +87,64 @@ def run(
     """Runs a command to its end, or to the deadline, and gives what it printed. Does not raise for a
     failure; FileNotFoundError if there is no such program."""
     began = time.monotonic()
-    lines: list[str] = []
-    expired = threading.Event()
+    lines = _Lines(on_line)
     with start(
-        command,
-        cwd=cwd,
-        env=env,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        errors="replace",
+        command, cwd=cwd, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
     ) as child:
+        timed_out = not _read_until_it_ends(child, lines, began + deadline_s)
+        code = child.end()
+    lines.close()
+    return Completed(code, lines.text(), time.monotonic() - began, timed_out)
 
-        def expire() -> None:
-            expired.set()
-            child.end()
 
-        alarm = threading.Timer(deadline_s, expire)
-        alarm.daemon = True
-        alarm.start()
-        try:
-            assert child.process.stdout is not None
-            for line in child.process.stdout:
-                lines.append(line)
-                if on_line is not None:
-                    on_line(line.rstrip("\n"))
-            child.process.wait()
-        finally:
-            alarm.cancel()
-    return Completed(
-        child.process.returncode, "".join(lines), time.monotonic() - began, expired.is_set()
-    )
+class _Lines:
+    """Bytes come in as they come; whole lines go on."""
+
+    def __init__(self, on_line: Callable[[str], None] | None) -> None:
+        self._on_line = on_line
+        self._all = bytearray()
+        self._told = 0
+
+    def add(self, data: bytes) -> None:
+        self._all += data
+        while (end := self._all.find(b"\n", self._told)) >= 0:
+            self._tell(end)
+            self._told = end + 1
+
+    def close(self) -> None:
+        if self._told < len(self._all):
+            self._tell(len(self._all))
+
+    def _tell(self, end: int) -> None:
+        if self._on_line is not None:
+            self._on_line(self._all[self._told : end].decode(errors="replace"))
+
+    def text(self) -> str:
+        return self._all.decode(errors="replace")
+
+
+def _read_until_it_ends(child: Child, lines: _Lines, until: float) -> bool:
+    """Ends with the command, and not with the pipe: a daemon that the command left behind may hold
+    that open for ever. False if the deadline came first."""
+    pipe = child.process.stdout
+    assert pipe is not None
+    with pipe, selectors.DefaultSelector() as selector:
+        os.set_blocking(pipe.fileno(), False)
+        selector.register(pipe, selectors.EVENT_READ)
+        while time.monotonic() < until:
+            ended = not child.running()  # Before the look: what it wrote is in the pipe by then.
+            if selector.select(0 if ended else POLL_S):
+                data = os.read(pipe.fileno(), READ_BYTES)
+                if data:
+                    lines.add(data)
+                    continue
+                selector.unregister(pipe)
+                while child.running() and time.monotonic() < until:
+                    time.sleep(POLL_S / 5)
+                return not child.running()
+            if ended:
+                return True
+    return False
 
 
 def adopt_orphans() -> None:

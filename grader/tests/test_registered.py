@@ -70,7 +70,7 @@ def test_mutants_are_well_formed() -> None:
     for path in MUTANTS.glob("*/*"):
         assert (path / "mutant.json").is_file() and (path / "change.patch").is_file(), path
         assert {entry.name for entry in path.iterdir()} == {"mutant.json", "change.patch"}
-        assert re.fullmatch(r"[a-z0-9-]+", path.name)
+        assert re.fullmatch(r"[a-z0-9_-]+", path.name)
     assert all(json.loads(path.read_text()) for path in MUTANTS.glob("*/*/mutant.json"))
 
 
