@@ -51,7 +51,7 @@ TEST(membership, an_acknowledged_change_survives_a_kill) {
                          "after a commit"};
     for (int turn = 0; turn < 8; ++turn) {
       const NodeId node = turn % 2 == 0 ? "n2" : "n3";
-      world.phase(node + " is killed " + how[turn / 2]);
+      world.phase(node + " takes a change, and is killed " + how[turn / 2]);
       if (turn / 2 == 1) world.crash_before_commit(node);
       if (turn / 2 >= 2) world.crash_after_commit(node);
       const bool present = contains(members(world, node), "n4");
