@@ -25,7 +25,9 @@
 namespace dynamo::codec {
 
 template <class T>
-concept HasFields = requires(T value) { value.each_field([](auto&&...) {}); };
+concept HasFields = requires(T value) {
+  value.each_field([](auto&&...) {});
+};
 
 /// Appends to a buffer that the caller owns.
 class Writer {
@@ -71,8 +73,8 @@ class Reader {
       if (in_.empty()) break;
       const auto byte = static_cast<unsigned char>(in_.front());
       in_.remove_prefix(1);
-      if (shift == 63 && byte > 1) break;           // more than 64 bits
-      if (shift > 0 && byte == 0) break;            // not the shortest form
+      if (shift == 63 && byte > 1) break;  // more than 64 bits
+      if (shift > 0 && byte == 0) break;   // not the shortest form
       value |= static_cast<std::uint64_t>(byte & 0x7f) << shift;
       if (byte < 0x80) return value;
     }

@@ -14,21 +14,30 @@ namespace dynamo {
 
 std::string name_of(ErrorCode code) {
   switch (code) {
-    case ErrorCode::timed_out: return "timed_out";
-    case ErrorCode::refused: return "refused";
-    case ErrorCode::invalid_argument: return "invalid_argument";
-    case ErrorCode::already_exists: return "already_exists";
-    case ErrorCode::not_found: return "not_found";
-    case ErrorCode::not_a_member: return "not_a_member";
-    case ErrorCode::no_room: return "no_room";
+    case ErrorCode::timed_out:
+      return "timed_out";
+    case ErrorCode::refused:
+      return "refused";
+    case ErrorCode::invalid_argument:
+      return "invalid_argument";
+    case ErrorCode::already_exists:
+      return "already_exists";
+    case ErrorCode::not_found:
+      return "not_found";
+    case ErrorCode::not_a_member:
+      return "not_a_member";
+    case ErrorCode::no_room:
+      return "no_room";
   }
   return "error " + std::to_string(static_cast<int>(code));
 }
 
 std::string name_of(Change change) {
   switch (change) {
-    case Change::join: return "join";
-    case Change::leave: return "leave";
+    case Change::join:
+      return "join";
+    case Change::leave:
+      return "leave";
   }
   return "change " + std::to_string(static_cast<int>(change));
 }

@@ -8,14 +8,14 @@
 /// Names the fields of a struct, in the order in which they travel.
 ///     struct Ping { std::uint64_t number; FIELDS(number) };
 /// Costs a student's translation unit nothing: the codec is instantiated in the framework.
-#define FIELDS(...)                                               \
-  template <class Visitor>                                        \
-  void each_field(Visitor&& visit) {                              \
-    visit(#__VA_ARGS__ __VA_OPT__(, ) __VA_ARGS__);               \
-  }                                                               \
-  template <class Visitor>                                        \
-  void each_field(Visitor&& visit) const {                        \
-    visit(#__VA_ARGS__ __VA_OPT__(, ) __VA_ARGS__);               \
+#define FIELDS(...)                                 \
+  template <class Visitor>                          \
+  void each_field(Visitor&& visit) {                \
+    visit(#__VA_ARGS__ __VA_OPT__(, ) __VA_ARGS__); \
+  }                                                 \
+  template <class Visitor>                          \
+  void each_field(Visitor&& visit) const {          \
+    visit(#__VA_ARGS__ __VA_OPT__(, ) __VA_ARGS__); \
   }
 
 namespace dynamo {

@@ -19,8 +19,9 @@ std::string name_of(Change change);
 /// Lamport clock: one more than the largest counter that its maker had seen.
 struct Version {
   std::uint64_t counter = 0;
-  NodeId node;                  ///< Where the change was made.
-  Incarnation incarnation = 0;  ///< Of that node, then: a node with a new disk never repeats a version.
+  NodeId node;  ///< Where the change was made.
+  Incarnation incarnation =
+      0;  ///< Of that node, then: a node with a new disk never repeats a version.
   FIELDS(counter, node, incarnation)
   auto operator<=>(const Version&) const = default;
 };

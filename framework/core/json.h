@@ -131,7 +131,8 @@ void from(const Json& in, T& value, const std::string& where) {
       (one(field), ...);
     });
     if (!rest.empty()) {
-      throw JsonError(where + ": unknown field \"" + rest.begin().key() + "\"; known are: " + known);
+      throw JsonError(where + ": unknown field \"" + rest.begin().key() +
+                      "\"; known are: " + known);
     }
   }
 }

@@ -6,7 +6,8 @@
 
 namespace dynamo {
 
-/// One step of SplitMix64 (Steele, Lea, Flood 2014): mixes 64 bits well. Also a keyed draw: mix(seed ^ key).
+/// One step of SplitMix64 (Steele, Lea, Flood 2014): mixes 64 bits well. Also a keyed draw:
+/// mix(seed ^ key).
 constexpr std::uint64_t mix(std::uint64_t x) {
   x += 0x9e3779b97f4a7c15ULL;
   x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9ULL;

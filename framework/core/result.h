@@ -24,7 +24,6 @@ enum class ErrorCode : std::uint8_t {
 /// The code's name as it stands in JSON: "timed_out", "refused", …
 std::string name_of(ErrorCode code);
 
-
 /// A code for programs and a message for people.
 struct Error {
   ErrorCode code = ErrorCode::invalid_argument;
@@ -33,7 +32,8 @@ struct Error {
   bool operator==(const Error&) const = default;
 };
 
-/// Either a T or an Error. Look before you take: value() on an error throws std::bad_variant_access.
+/// Either a T or an Error. Look before you take: value() on an error throws
+/// std::bad_variant_access.
 template <class T>
 class [[nodiscard]] Result {
  public:

@@ -23,7 +23,8 @@ class Storage {
   /// The value at `key`, or nothing. A space that was never written is empty.
   virtual std::optional<std::string> get(std::string_view space, std::string_view key) const = 0;
 
-  /// Sets `key`. 1 to 400 bytes of key, up to 60 of space name; longer ones throw std::length_error.
+  /// Sets `key`. 1 to 400 bytes of key, up to 60 of space name; longer ones throw
+  /// std::length_error.
   virtual void put(std::string_view space, std::string_view key, std::string_view value) = 0;
 
   /// Removes `key`; nothing happens if it is not there.
@@ -32,8 +33,9 @@ class Storage {
   /// Visits the keys ≥ `from`, ascending. Do not write during a scan.
   virtual void scan(std::string_view space, std::string_view from, const Visitor& visit) const = 0;
 
-  /// True if `bytes` more of keys and values fit. Ask before adding data, and refuse *before* anything
-  /// is changed. A commit that fails all the same stops the node, and nothing of it leaves.
+  /// True if `bytes` more of keys and values fit. Ask before adding data, and refuse *before*
+  /// anything is changed. A commit that fails all the same stops the node, and nothing of it
+  /// leaves.
   virtual bool room(std::size_t bytes) const = 0;
 };
 

@@ -53,7 +53,8 @@ std::string name_of_message(MessageType type) {
 }
 
 std::optional<MessageType> message_named(std::string_view name) {
-  const auto* found = std::find_if(all.begin(), all.end(), [&](const MessageInfo& m) { return m.name == name; });
+  const auto* found =
+      std::find_if(all.begin(), all.end(), [&](const MessageInfo& m) { return m.name == name; });
   if (found == all.end()) return std::nullopt;
   return static_cast<MessageType>(found - all.begin());
 }

@@ -54,8 +54,8 @@ std::optional<MessageType> message_named(std::string_view name);
 /// Names of all request types, in the order of their numbers.
 const std::vector<std::string>& message_names();
 
-/// The message's fields as JSON text, for traces and people; `reply`: it is the answer to that type.
-/// Nothing if the bytes are malformed.
+/// The message's fields as JSON text, for traces and people; `reply`: it is the answer to that
+/// type. Nothing if the bytes are malformed.
 std::optional<std::string> message_to_json(MessageType type, bool reply, std::string_view bytes);
 
 }  // namespace dynamo

@@ -25,19 +25,18 @@ template <auto... M>
 struct MethodList {};
 
 /// Append only at the end: saved traces carry these numbers.
-using Methods =
-    MethodList<&Membership::add, &Membership::remove, &Membership::merge, &Membership::history,
-               &Membership::view, &Membership::suspects, &Membership::peer_answered,
-               &Membership::peer_silent, &Ring::successors, &Ring::rebuild, &Ring::owners,
-               &Ring::vnode_of, &Ring::preference_list, &Ring::active_list, &Warmup::ping,
-               &Warmup::counted, &Warmup::answered>;
+using Methods = MethodList<&Membership::add, &Membership::remove, &Membership::merge,
+                           &Membership::history, &Membership::view, &Membership::suspects,
+                           &Membership::peer_answered, &Membership::peer_silent, &Ring::successors,
+                           &Ring::rebuild, &Ring::owners, &Ring::vnode_of, &Ring::preference_list,
+                           &Ring::active_list, &Warmup::ping, &Warmup::counted, &Warmup::answered>;
 
 template <class M>
 struct MethodTraits;
 template <class Module_, class R, class... A>
 struct MethodTraits<R (Module_::*)(A...)> {
   using Module = Module_;
-  using Value = std::remove_cvref_t<R>;                ///< What it returns; void stays void.
+  using Value = std::remove_cvref_t<R>;  ///< What it returns; void stays void.
   using Arguments = std::tuple<std::remove_cvref_t<A>...>;
 };
 template <class Module_, class R, class... A>

@@ -21,8 +21,7 @@ Node::Node(NodeSetup setup, Storage& storage, Effects& effects)
     : setup_(std::move(setup)), storage_(storage), effects_(effects) {
   const NodeConfig& config = setup_.config;
   if (at_work(config, "membership")) {
-    membership_ =
-        make_membership(*this, {config.gossip_period, config.call_timeout, config.seeds});
+    membership_ = make_membership(*this, {config.gossip_period, config.call_timeout, config.seeds});
   }
   if (at_work(config, "ring")) ring_ = make_ring({config.q, config.n});
   if (at_work(config, "warmup")) warmup_ = make_warmup(*this);
@@ -74,14 +73,13 @@ bool Node::dispatch(RequestToken token, std::string_view bytes) {
   std::optional<Request> request = from_bytes<Request>(bytes);
   if (!request) return false;
   auto answered = std::make_shared<bool>(false);
-  module->handle(*request, Responder<typename Request::Reply>(
-                               [this, token, answered](std::string reply) {
-                                 if (std::exchange(*answered, true)) {
-                                   throw std::logic_error("a " + std::string(Request::type_name) +
-                                                          " was answered twice");
-                                 }
-                                 effects_.reply(token, std::move(reply));
-                               }));
+  module->handle(
+      *request, Responder<typename Request::Reply>([this, token, answered](std::string reply) {
+        if (std::exchange(*answered, true)) {
+          throw std::logic_error("a " + std::string(Request::type_name) + " was answered twice");
+        }
+        effects_.reply(token, std::move(reply));
+      }));
   return true;
 }
 

@@ -1,6 +1,6 @@
 // One node: the modules of a solution put together, and the Env they see. Without any I/O of its
-// own: events come in, effects go out. dynamo-node carries the effects out on sockets and a disk, the
-// simulator in virtual time; the object code of a solution is the same.
+// own: events come in, effects go out. dynamo-node carries the effects out on sockets and a disk,
+// the simulator in virtual time; the object code of a solution is the same.
 #pragma once
 
 #include <cstdint>
@@ -98,7 +98,8 @@ class Node final : private Env {
 
   void begin(const Moment& moment);
   void end();
-  /// Hands a request to the module that takes such; false if that is not at work, or it is malformed.
+  /// Hands a request to the module that takes such; false if that is not at work, or it is
+  /// malformed.
   template <class Request>
   bool dispatch(RequestToken token, std::string_view bytes);
 
@@ -118,15 +119,15 @@ class Node final : private Env {
   const NodeSetup setup_;
   Storage& storage_;
   Effects& effects_;
-  Moment moment_;                       ///< Of the handler that runs now.
-  Random random_;                       ///< Seeded anew by each handler's moment.
-  std::uint64_t last_id_ = 0;           ///< Calls and timers are numbered from 1.
+  Moment moment_;              ///< Of the handler that runs now.
+  Random random_;              ///< Seeded anew by each handler's moment.
+  std::uint64_t last_id_ = 0;  ///< Calls and timers are numbered from 1.
   std::map<CallId, PendingCall> calls_;
   std::map<TimerId, Callback> timers_;
   std::unique_ptr<Membership> membership_;
   std::unique_ptr<Ring> ring_;
   std::unique_ptr<Warmup> warmup_;
-  std::size_t events_in_ring_ = 0;      ///< Size of the history that the ring was built from.
+  std::size_t events_in_ring_ = 0;  ///< Size of the history that the ring was built from.
 };
 
 template <class F>

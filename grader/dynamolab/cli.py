@@ -52,7 +52,7 @@ COMMANDS = (
         "debug",
         "dynamolab.commands.debug",
         "step through a check under gdb",
-        "./lab debug ring.arcs_tile_the_circle",
+        "./lab debug ring.arcs_hold_their_first_and_last_hash",
     ),
     Command(
         "console",

@@ -11,8 +11,9 @@ namespace dynamo::sim {
 namespace {
 
 constexpr std::size_t kWindow = 256;  // happenings looked at for one crossing
-// A right solution keeps a handful of messages and timers a node in the air. The bound is far above, and
-// low enough that a storm (each message makes two more) is told in seconds, not when memory ends.
+// A right solution keeps a handful of messages and timers a node in the air. The bound is far
+// above, and low enough that a storm (each message makes two more) is told in seconds, not when
+// memory ends.
 constexpr std::size_t kMostQueued = 20'000;
 constexpr std::size_t kMostQueuedPerNode = 100;
 constexpr Duration kBirth = std::chrono::hours(24 * 365 * 54);  // wall clocks begin in 2023
