@@ -156,7 +156,7 @@ TEST(membership, a_quiet_cluster_gossips_digests) {
     settle(world, names(1, 5), names(1, 5));
     const MessageType gossip = *message_named(Gossip::type_name);
     const auto bytes_of_20_rounds = [&] {
-      world.run_for(3 * kRound);
+      world.run_for(15 * kRound);  // whoever pushes news for some rounds has stopped by then
       const Traffic before = world.sent(gossip);
       world.run_for(20 * kRound);
       return (world.sent(gossip) - before).bytes;
