@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -209,6 +210,7 @@ def run_pytest(file: Path, checks: Sequence[Check], faultnet: Path, run: Run) ->
     """Checks with real processes (contract C5)."""
     collected = _Verdicts(run)
     results = run.folder / f"{file.parent.name}-cluster.jsonl"
+    temporary = run.folder / f"{file.parent.name}-temporary"
     log_path = results.with_suffix(".log")
     command: list[str | Path] = [
         sys.executable,
@@ -227,6 +229,7 @@ def run_pytest(file: Path, checks: Sequence[Check], faultnet: Path, run: Run) ->
         "-c",
         PACKAGE / "pytest.ini",
     ]
+    command += ["--basetemp", temporary]
     command += ["--rootdir", ROOT, "-n", str(min(CLUSTER_WORKERS, len(checks)))]
     command += ["--node", run.node, "--faultnet", faultnet, "--check-results", results]
     command += ["--artifacts", run.folder, "--check-seed", str(run.seed)]

@@ -182,14 +182,24 @@ def let_live(pid: int) -> None:
 
 
 def kill_descendants(deadline_s: float = 5.0) -> None:
-    """The last sweep of a command: whatever was started below us, however detached, goes. Nothing
-    can be started afterwards."""
+    """The last sweep of a command: whatever was started below us, however detached, goes. A moment
+    without a signal comes first: some of them clean up after others. Nothing can be started then.
+    """
     _stopping.set()
+    _signal_until_gone(0, TERMINATE_GRACE_S)
+    _signal_until_gone(signal.SIGTERM, TERMINATE_GRACE_S)
+    _signal_until_gone(signal.SIGKILL, deadline_s)
+
+
+def _signal_until_gone(number: int, deadline_s: float) -> None:
     until = time.monotonic() + deadline_s
+    told: set[int] = set()
     while (left := descendants(os.getpid())) and time.monotonic() < until:
         for pid in left:
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.kill(pid, signal.SIGKILL)
+            if pid not in told:
+                told.add(pid)
+                with contextlib.suppress(ProcessLookupError, PermissionError):
+                    os.kill(pid, number)
         with contextlib.suppress(ChildProcessError):
             while os.waitpid(-1, os.WNOHANG)[0]:
                 pass

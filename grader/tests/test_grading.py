@@ -10,7 +10,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -46,34 +45,37 @@ def copy(source: Path, tmp_path: Path) -> Path:
 
 
 def _ours() -> set[str]:
-    """Command lines of the processes that a grade starts, with their ids."""
+    """Names and ids of the processes that a grade starts."""
     found = set()
     for entry in Path("/proc").glob("[0-9]*/cmdline"):
         with contextlib.suppress(OSError):
             words = entry.read_bytes().split(b"\0")
-            if Path(os.fsdecode(words[0])).name in OURS and str(ROOT).encode() in b" ".join(words):
-                found.add(f"{entry.parent.name} {os.fsdecode(b' '.join(words))[:80]}")
+            name = Path(os.fsdecode(words[0])).name
+            if name in OURS and str(ROOT).encode() in b" ".join(words):
+                found.add(f"{name} {entry.parent.name}")
     return found
 
 
-def _traces() -> set[str]:
-    temporary = {
-        str(p) for p in Path(tempfile.gettempdir()).iterdir() if "dynamo" in p.name.lower()
-    }
-    shared = {str(p) for p in Path("/dev/shm").glob("*")} if Path("/dev/shm").is_dir() else set()
-    return temporary | shared
-
-
 @pytest.fixture
-def leaves_nothing() -> Iterator[None]:
+def leaves_nothing(
+    monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[None]:
     """No process, temporary folder or shared memory more than before."""
-    processes_before, traces_before = _ours(), _traces()
+    temporary = tmp_path_factory.mktemp("temporary")
+    monkeypatch.setenv("TMPDIR", str(temporary))
+    processes_before, shared_before = _ours(), _shared_memory()
     yield
     until = time.monotonic() + DEADLINE_S
     while (_ours() - processes_before) and time.monotonic() < until:
         time.sleep(0.1)
     assert _ours() - processes_before == set()
-    assert _traces() - traces_before == set()
+    assert list(temporary.iterdir()) == []
+    assert _shared_memory() - shared_before == set()
+
+
+def _shared_memory() -> set[str]:
+    folder = Path("/dev/shm")
+    return {str(path) for path in folder.glob("*dynamo*")} if folder.is_dir() else set()
 
 
 def test_reference_has_full_points_in_all_labs(
@@ -225,7 +227,7 @@ def test_ctrl_c_ends_with_130_and_leaves_nothing(
         command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     ) as process:
         until = time.monotonic() + DEADLINE_S
-        while not any(kinds[moment] in line for line in _ours() - before):
+        while not any(line.startswith(kinds[moment]) for line in _ours() - before):
             assert process.poll() is None and time.monotonic() < until
             time.sleep(0.02)
         process.send_signal(signal.SIGINT)
