@@ -237,7 +237,9 @@ def run_pytest(file: Path, checks: Sequence[Check], faultnet: Path, run: Run) ->
         command += ["--check-only", check.id]
     limit = SECONDS_A_START + SECONDS_A_CHECK * len(checks)
     environment = {**os.environ, "PYTHONPATH": str(PACKAGE.parent), "PYTHONDONTWRITEBYTECODE": "1"}
-    with log_path.open("wb") as log:
+    with contextlib.ExitStack() as stack:
+        log = stack.enter_context(log_path.open("wb"))
+        stack.callback(shutil.rmtree, temporary, ignore_errors=True)
         with processes.start(command, cwd=ROOT, env=environment, stdout=log, stderr=log) as child:
             expired = _follow([(child, _Lines(results))], collected, limit)
             code = child.end()
