@@ -108,8 +108,9 @@ inline std::string join_wrong(const Owners& before, const Owners& after, const N
          text(loads(before)) + " to " + text(loads(after));
 }
 
-/// Rule 2.3: between `before` and `after`, `leaver` left; others stayed.
-inline std::string leave_wrong(const Owners& before, const Owners& after, const NodeId& leaver) {
+/// Rule 2.3: between `before` and `after`, `leaver` left; `members` stayed.
+inline std::string leave_wrong(const Owners& before, const Owners& after, const NodeId& leaver,
+                               const std::vector<NodeId>& members) {
   if (before.size() != after.size()) return std::to_string(after.size()) + " owners";
   for (std::size_t v = 0; v < after.size(); ++v) {
     if (before[v] == leaver && after[v] == leaver) {
@@ -117,6 +118,20 @@ inline std::string leave_wrong(const Owners& before, const Owners& after, const 
     }
     if (before[v] != leaver && before[v] != after[v]) {
       return "vnode " + std::to_string(v) + " moved from " + before[v] + " to " + after[v];
+    }
+    if (!has(members, after[v])) {
+      return "vnode " + std::to_string(v) + " went to '" + after[v] + "', which is no member";
+    }
+  }
+  // Some order of handing over serves a least loaded host each time, if and only if nobody who
+  // gained has two more than another in the end: it had one more when it took its last vnode.
+  const auto had = loads(before, members);
+  const auto has_now = loads(after, members);
+  for (const auto& [host, count] : has_now) {
+    for (const auto& [other, less] : has_now) {
+      if (count <= had.at(host) || count <= less + 1) continue;
+      return host + " took a vnode while " + other + " had fewer; the loads went from " +
+             text(had) + " to " + text(has_now);
     }
   }
   return "";

@@ -132,6 +132,17 @@ TEST(ring, every_hash_lies_on_one_arc) {
 
 // ---- Part B: who owns each vnode ----------------------------------------------------------------
 
+namespace {
+
+/// What a join brings: "n3 joins as host 3 and gains ⌊100/3⌋ = 33 vnodes".
+std::string share_text(const NodeId& joiner, std::uint32_t q, std::size_t members) {
+  const std::string count = std::to_string(members);
+  return joiner + " joins as host " + count + " and gains ⌊" + std::to_string(q) + "/" + count +
+         "⌋ = " + std::to_string(q / members) + " vnodes";
+}
+
+}  // namespace
+
 TEST(ring, no_members_own_nothing_and_the_first_owns_all) {
   for (const std::uint32_t q : {1, 7, 1024}) {
     Lone lone(ring_of(q));
@@ -155,10 +166,9 @@ TEST(ring, second_host_takes_half_and_the_third_a_third_from_the_other_two) {
     const History events = joins(3);
     const Owners one = owners_after(lone, {events[0]});
     const Owners two = owners_after(lone, {events[0], events[1]});
-    judge("n2 gains floor(Q/2) of " + std::to_string(q) + " vnodes", join_wrong(one, two, "n2", 2));
+    judge(share_text("n2", q, 2), join_wrong(one, two, "n2", 2));
     const Owners three = owners_after(lone, events);
-    judge("n3 gains floor(Q/3) of " + std::to_string(q) + " vnodes",
-          join_wrong(two, three, "n3", 3));
+    judge(share_text("n3", q, 3), join_wrong(two, three, "n3", 3));
     const auto before = loads(two);
     const auto after = loads(three);
     for (const NodeId host : {"n1", "n2"}) {
@@ -194,8 +204,7 @@ TEST(ring, join_moves_only_what_the_joiner_gains) {
       const Event event = churn.step();
       const Owners after = owners_after(lone, churn.events());
       if (event.change == Change::join) {
-        judge(event.subject + " joins as number " + std::to_string(churn.members().size()) +
-                  " and gains floor(Q/S) of " + std::to_string(q) + " vnodes; no other vnode moves",
+        judge(share_text(event.subject, q, churn.members().size()) + "; no other vnode moves",
               join_wrong(before, after, event.subject, churn.members().size()));
       }
       before = after;
@@ -213,8 +222,10 @@ TEST(ring, leave_moves_only_what_the_leaver_had) {
       const Event event = churn.step();
       const Owners after = owners_after(lone, churn.events());
       if (event.change == Change::leave) {
-        judge(event.subject + " leaves: its vnodes move, and no other",
-              leave_wrong(before, after, event.subject));
+        judge(
+            event.subject +
+                " leaves: its vnodes move, each to a host that is then least loaded, and no other",
+            leave_wrong(before, after, event.subject, churn.members()));
       }
       before = after;
     }
@@ -224,17 +235,24 @@ TEST(ring, leave_moves_only_what_the_leaver_had) {
 TEST(ring, events_in_any_order_and_repeated_give_the_same_ring) {
   Random random(7);
   Lone lone(ring_of(128));
-  Lone other(ring_of(128));
+  Lone one_replica(ring_of(128, 1));
+  Lone five_replicas(ring_of(128, 5));
   for (int round = 0; round < 6; ++round) {
     Churn churn(random, "n", 3, 8);
     for (int i = 0; i < 25; ++i) churn.step();
     const Owners right = owners_after(lone, churn.events());
     judge("each vnode belongs to a member", ownership_wrong(right, 128, churn.members()));
+    for (Lone* other : {&one_replica, &five_replicas}) {
+      if (owners_after(*other, churn.events()) == right) continue;
+      violation("N says how long lists are; the same events and Q give the same owners for every N",
+                std::string("with N = ") + (other == &one_replica ? "1" : "5") +
+                    " they give another ring than with N = 3");
+    }
     History events = churn.events();
     events.insert(events.end(), churn.events().begin(), churn.events().begin() + 12);
     for (int i = 0; i < 4; ++i) {
       shuffle(random, events);
-      if (owners_after(i % 2 == 0 ? lone : other, events) == right) continue;
+      if (owners_after(i % 2 == 0 ? lone : five_replicas, events) == right) continue;
       violation("the same events give the same ring, in whatever order they come and how often",
                 "shuffled, with 12 of them twice, they give another one");
     }
@@ -246,10 +264,12 @@ TEST(ring, event_that_changes_nothing_is_skipped) {
   Lone lone(ring_of(60));
   for (int round = 0; round < 8; ++round) {
     Churn churn(random, "n", 2, 6);
+    History real;  // the same versions with and without idle events: a ring may follow from them
     History with_idle_events;
     for (int i = 0; i < 15; ++i) {
       Event event = churn.step();
       event.version.counter *= 2;  // leaves room for an idle event after it
+      real.push_back(event);
       with_idle_events.push_back(event);
       if (random.below(2) == 0) {  // what is so already, as two operators at a time ask for it
         const auto& members = churn.members();
@@ -261,7 +281,7 @@ TEST(ring, event_that_changes_nothing_is_skipped) {
     }
     with_idle_events.push_back(leave("stranger", 3, "n0"));
     with_idle_events.push_back(leave("stranger", 1'000));
-    const Owners right = owners_after(lone, churn.events());
+    const Owners right = owners_after(lone, real);
     const Owners found = owners_after(lone, with_idle_events);
     judge("members are those whose last event is a join",
           ownership_wrong(found, 60, churn.members()));
