@@ -21,7 +21,8 @@ std::string tell(const std::vector<Step>& steps, const StoryEnd& end);
 /// "seed 17, 5 nodes, gossip every 1000 ms, …": all that it takes to have the same run again.
 std::string knobs(const Plan& plan);
 
-/// A message in words: long lists are cut, digests shortened, events told as "n4 joins (7@n1)".
+/// A message in words: long lists are cut (histories at the front), digests shortened,
+/// events told as "n4 joins (7@n1)", places of an active list as "n2 for n5".
 /// `text` is JSON; what is none comes back as it is, cut at `most` characters.
 std::string in_words(const std::string& text, std::size_t most = 160);
 

@@ -1,4 +1,5 @@
 // Single steps and messages in words.
+#include <algorithm>
 #include <cstdio>
 
 #include "core/json.h"
@@ -9,7 +10,8 @@ namespace dynamo::sim {
 
 namespace {
 
-constexpr std::size_t kListed = 4;
+constexpr std::size_t kListed = 4;        // of a long list: the first …
+constexpr std::size_t kEventsListed = 3;  // … but of a long history the last, where things happen
 
 bool is_event(const Json& value) {
   return value.is_object() && value.contains("subject") && value.contains("change") &&
@@ -24,17 +26,42 @@ std::string event_words(const Json& event) {
          ")";
 }
 
+/// A place of an active list.
+bool is_placement(const Json& value) {
+  return value.is_object() && value.size() == 2 && value.contains("host") &&
+         value.contains("stands_in_for") && value["host"].is_string() &&
+         value["stands_in_for"].is_string();
+}
+
+std::string placement_words(const Json& placement) {
+  const std::string dead = placement["stands_in_for"].get<std::string>();
+  return placement["host"].get<std::string>() + (dead.empty() ? "" : " for " + dead);
+}
+
 bool is_hex(const std::string& text) {
   return text.size() == 32 && text.find_first_not_of("0123456789abcdef") == text.npos;
 }
 
+std::string history_words(const Json& events) {
+  const std::size_t left_out = events.size() > kListed + 1 ? events.size() - kEventsListed : 0;
+  std::string text = left_out == 0 ? "" : "… " + std::to_string(left_out) + " earlier";
+  for (std::size_t i = left_out; i < events.size(); ++i) {
+    text += (text.empty() ? "" : ", ") + event_words(events[i]);
+  }
+  return "[" + text + "]";
+}
+
 std::string words(const Json& value) {
   if (is_event(value)) return event_words(value);
+  if (is_placement(value)) return placement_words(value);
   if (value.is_string()) {
     const auto& text = value.get_ref<const std::string&>();
     return is_hex(text) ? text.substr(0, 6) + "…" : text;
   }
   std::string text;
+  if (value.is_array() && std::all_of(value.begin(), value.end(), is_event)) {
+    return history_words(value);
+  }
   if (value.is_array()) {
     std::size_t told = 0;
     for (const Json& item : value) {
@@ -147,7 +174,7 @@ std::string step_words(const Step& step) {
              step.peer + ": " + step.text;
     case Kind::check:
       return "the check asks " + step.node + " for " + step.message +
-             arguments_in_words(step.data, 60) + ": " + in_words(step.text) + written(step);
+             arguments_in_words(step.data, 100) + ": " + in_words(step.text) + written(step);
     case Kind::crash:
       if (step.text == "kill -9") return step.node + " is killed (kill -9); its disk stays";
       return step.node + " dies: " + step.text;

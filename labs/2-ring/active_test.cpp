@@ -74,7 +74,7 @@ TEST(ring, several_dead_hosts_get_stand_ins_of_their_own_in_walk_order) {
     Subject subject(96, n, 9, 40 + n);
     for (const std::size_t count : {2, 2, 3, 4, 4}) subject.judge_active(subject.some(count));
     std::vector<NodeId> dead = subject.some(3);  // more names than there are hosts, most in vain
-    for (int i = 0; i < 3; ++i) dead.insert(dead.end(), {dead[i], "stranger", names(24)[20 + i]});
+    for (int i = 0; i < 7; ++i) dead.insert(dead.end(), {dead[i], "stranger", names(30)[20 + i]});
     subject.judge_active(dead);
   }
 }
