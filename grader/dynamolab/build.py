@@ -8,8 +8,10 @@ import hashlib
 import os
 import re
 import shutil
+import sys
+import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +26,8 @@ SOLUTION_DEADLINE_S = 180.0
 LOCK_DEADLINE_S = 1800.0
 KEPT_SOLUTIONS = 48  # Build folders of solutions; the oldest go.
 SHOWN_ERROR_LINES = 40
+LONG_BUILD_STEPS = 10  # From here on a build of the framework is worth a word.
+SLOW_SOLUTION_S = 10.0
 
 _STEP = re.compile(r"^\[(\d+)/(\d+)\] (.*)")
 _ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
@@ -57,13 +61,35 @@ def _locked(folder: Path) -> Iterator[None]:
         yield
 
 
+@contextlib.contextmanager
+def _told_if_slow(text: str, after_s: float) -> Iterator[None]:
+    """Where no bar is seen, a line once the block has taken this long."""
+    if sys.stderr.isatty():
+        yield
+        return
+    timer = threading.Timer(after_s, ui.say, [text])
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
 def _ninja(
-    folder: Path, targets: Sequence[str], title: str, deadline_s: float, jobs: int
+    folder: Path,
+    targets: Sequence[str],
+    title: str,
+    deadline_s: float,
+    jobs: int,
+    on_steps: Callable[[int], None] = lambda _: None,
 ) -> processes.Completed:
+    """``on_steps`` hears at each step how many there are."""
     with ui.bar(title) as progress:
 
         def on_line(line: str) -> None:
             if step := _STEP.match(line):
+                on_steps(int(step[2]))
                 progress.update(int(step[1]), int(step[2]), Path(step[3].split()[-1]).name)
 
         return processes.run(
@@ -108,12 +134,20 @@ class Framework:
 
     def build(self, targets: Sequence[str]) -> None:
         """Configures if need be, and builds. GraderTrouble with the compiler's words if it fails."""
+        told = sys.stderr.isatty()  # There the bar says it.
+
+        def tell(steps: int) -> None:
+            nonlocal told
+            if not told and steps >= LONG_BUILD_STEPS:
+                ui.say(f"building the framework ({self.preset}; once; some minutes) …")
+                told = True
+
         with _locked(self.folder):
             if not (self.folder / "build.ninja").exists():
+                tell(LONG_BUILD_STEPS)
                 self._configure()
-            built = _ninja(
-                self.folder, targets, f"Building ({self.preset})", FRAMEWORK_DEADLINE_S, self.jobs
-            )
+            title = f"Building ({self.preset})"
+            built = _ninja(self.folder, targets, title, FRAMEWORK_DEADLINE_S, self.jobs, tell)
         if built.timed_out:
             raise GraderTrouble(f"the framework did not build within {FRAMEWORK_DEADLINE_S:.0f} s")
         if built.code != 0:
@@ -169,9 +203,9 @@ def build_node(
     with _locked(folder):
         if not (folder / "build.ninja").exists():
             _configure_solution(framework, modules, folder, debug_lab)
-        built = _ninja(
-            folder, [target], f"Compiling {label}", SOLUTION_DEADLINE_S, jobs or framework.jobs
-        )
+        title = f"Compiling {label}"
+        with _told_if_slow(f"{title} …", SLOW_SOLUTION_S):
+            built = _ninja(folder, [target], title, SOLUTION_DEADLINE_S, jobs or framework.jobs)
     os.utime(folder)
     objects = {}
     for line in (folder / "objects.txt").read_text(encoding="utf-8").splitlines():

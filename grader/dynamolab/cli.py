@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import shlex
 import signal
 import sys
 from collections.abc import Callable, Sequence
@@ -150,7 +151,7 @@ def _dispatch(words: Sequence[str]) -> int:
     parser.set_defaults(command=command.name)
     module.add(parser)
     arguments = parser.parse_args(words[1:])
-    arguments.again = "./lab " + " ".join(words)
+    arguments.again = shlex.join(["./lab", *words])
     return int(module.run(arguments))
 
 

@@ -93,7 +93,13 @@ def grade(request: Request) -> Results:
         for_nodes.build(["libraries"])
     label = request.label or "lab" + "-".join(str(lab.number) for lab in request.labs)
     folder = request.folder or run_folder(label)
-    results = Results(request.solution.name, request.seed, command=request.command)
+    results = Results(
+        request.solution.name,
+        request.seed,
+        command=request.command,
+        supplied=request.solution.supplied_words,
+        options=request.solution.options,
+    )
     for lab in request.labs:
         results.labs.append(_grade_lab(request, lab, framework, for_nodes, folder))
     build.prune_solutions(for_nodes.preset)

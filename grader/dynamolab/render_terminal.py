@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from itertools import groupby
 
 from rich.console import Console
+from rich.measure import Measurement
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
@@ -22,64 +24,148 @@ _STYLES = {
 STORY_LINES = 40  # The middle of a longer message is in the report.
 FULL_STORIES = 5  # A lab.
 GIST_COLUMNS = 100
+FEW = 3  # Skipped checks with one reason that get a line each.
+ANY_COLUMNS = 1000  # Wider than every table.
+
+_NOT_WRITTEN = re.compile(r"not written yet: ([^:\n]+?)(?::[^\n]*)? — TODO\(")
 
 
 def render(results: Results, console: Console) -> None:
     """Everything that a person wants to know, the most important last."""
     for lab in results.labs:
-        console.print(_table(lab))
+        _verdicts(lab, console)
+        _skipped(lab, console)
     for lab in results.labs:
-        _failures(lab, console)
+        _failures(results, lab, console)
     console.print(_closing(results))
 
 
-def _table(lab: LabResult) -> Table:
+def _verdicts(lab: LabResult, console: Console) -> None:
+    """The widest of the forms that fits: an id is to be copied, so it stands in one piece."""
+    for full in (True, False):
+        table = _table(lab, full)
+        wide = console.options.update_width(ANY_COLUMNS)
+        if Measurement.get(console, wide, table).minimum <= console.width:
+            console.print(table)
+            return
+    _lines(lab, console)
+
+
+def _table(lab: LabResult, full: bool) -> Table:
+    """``full``: with the kinds and the seconds."""
     table = Table(title=f"Lab {lab.lab}: {lab.title}", title_justify="left", title_style="bold")
-    table.add_column("part", justify="center")
-    table.add_column("check", overflow="fold", ratio=1)
-    table.add_column("kind")
+    table.add_column("part", justify="center", no_wrap=True)
+    table.add_column("check", ratio=1, min_width=max((len(c.id) for c in lab.checks), default=1))
     table.add_column("outcome", no_wrap=True)
     table.add_column("points", justify="right", no_wrap=True)
-    table.add_column("seconds", justify="right", no_wrap=True)
+    if full:
+        table.add_column("kind", no_wrap=True)
+        table.add_column("seconds", justify="right", no_wrap=True)
+
+    def add(part: str, what: Text, outcome: Text | str, points: Text | str, *more: str) -> None:
+        table.add_row(part, what, outcome, points, *(more if full else ()))
+
     for part, group in groupby(lab.checks, key=lambda check: check.part):
         checks = list(group)
         for check in checks:
-            word, style = _STYLES[check.outcome]
-            table.add_row(
-                part,
-                Text.assemble(check.title, "\n", (check.id, "dim")),
-                check.kind,
-                Text(word, style),
-                f"{check.points}/{check.max_points}",
-                f"{check.seconds:.2f}",
-            )
+            told = Text.assemble(check.title, "\n", (check.id, "dim"))
+            add(part, told, _word(check), _points(check), check.kind, f"{check.seconds:.2f}")
         table.add_section()
-        points = f"{sum(c.points for c in checks)}/{sum(c.max_points for c in checks)}"
         seconds = f"{sum(c.seconds for c in checks):.2f}"
-        title = Text(f"Part {part}: {lab.parts.get(part, '')}", "bold")
-        table.add_row("", title, "", "", Text(points, "bold"), seconds)
+        add("", _part(lab, part), "", Text(_sum(checks), "bold"), "", seconds)
         table.add_section()
-    points = f"{lab.points}/{lab.max_points}"
-    table.add_row("", Text(f"Lab {lab.lab}", "bold"), "", "", Text(points, "bold"), "")
+    add("", Text(f"Lab {lab.lab}", "bold"), "", Text(_sum(lab.checks), "bold"), "", "")
     return table
 
 
-def _failures(lab: LabResult, console: Console) -> None:
+def _lines(lab: LabResult, console: Console) -> None:
+    """For a narrow terminal: no frame, each id on a line of its own."""
+    console.print(Text(f"Lab {lab.lab}: {lab.title}", "bold"))
+    words = max((len(_word(check)) for check in lab.checks), default=0)
+    for part, group in groupby(lab.checks, key=lambda check: check.part):
+        checks = list(group)
+        console.print(Text.assemble("\n", _part(lab, part), (f" · {_sum(checks)}", "bold")))
+        for check in checks:
+            row = Table.grid(padding=(0, 1))
+            row.add_column(no_wrap=True, min_width=words)
+            row.add_column(no_wrap=True, justify="right", min_width=len("10/10"))
+            row.add_column()
+            row.add_row(_word(check), _points(check), check.title)
+            console.print(row)
+            console.print(Text(f"  {check.id}", "dim"), no_wrap=True, overflow="ellipsis")
+    console.print(Text(f"\nLab {lab.lab} · {_sum(lab.checks)}", "bold"))
+
+
+def _word(check: CheckResult) -> Text:
+    return Text(*_STYLES[check.outcome])
+
+
+def _points(check: CheckResult) -> str:
+    return f"{check.points}/{check.max_points}"
+
+
+def _sum(checks: Sequence[CheckResult]) -> str:
+    return f"{sum(c.points for c in checks)}/{sum(c.max_points for c in checks)}"
+
+
+def _part(lab: LabResult, part: str) -> Text:
+    return Text(f"Part {part}: {lab.parts.get(part, '')}", "bold")
+
+
+def _skipped(lab: LabResult, console: Console) -> None:
+    """Why each one did not run: a line a check, one for all where many share a reason."""
+    reasons: dict[str, list[str]] = {}
+    for check in lab.checks:
+        if check.outcome is Outcome.SKIP:
+            reason = harmless(check.message).removeprefix("skipped: ") or "no reason was given"
+            reasons.setdefault(reason, []).append(check.id)
+    for reason, ids in reasons.items():
+        if len(ids) > FEW:
+            line = f"SKIP {len(ids)} checks, of each: {reason}: {', '.join(ids)}"
+            console.print(Text(line, "dim"))
+            continue
+        for identifier in ids:
+            console.print(Text(f"SKIP {identifier}: {reason}", "dim"))
+
+
+def _failures(results: Results, lab: LabResult, console: Console) -> None:
     """One story for each message (a solution that does not compile fails all checks in one way). Of
-    many, the first few in full, a line for each of the rest: work goes top down."""
+    many, the first few in full, a line for each of the rest: work goes top down. What is not written
+    yet comes last, as one."""
     troubled = [c for c in lab.checks if c.outcome in (Outcome.FAIL, Outcome.INCONCLUSIVE)]
+    waiting = [check for check in troubled if _unwritten(check)]
+    if len(waiting) == 1:
+        waiting = []
     alike: dict[str, list[CheckResult]] = {}
     for check in troubled:
-        alike.setdefault(check.message, []).append(check)
+        if check not in waiting:
+            alike.setdefault(check.message, []).append(check)
     groups = list(alike.values())
     for group in groups[:FULL_STORIES]:
-        _story(group, console)
+        _story(results, group, console)
     if rest := groups[FULL_STORIES:]:
         console.print(f"\nLab {lab.lab}: {len(rest)} more, in full in the report:", style="bold")
     for group in rest:
         word, style = _STYLES[group[0].outcome]
-        line = Text.assemble((word, style), " ", group[0].id, (_gist(group[0].message), "dim"))
+        ids = ", ".join(check.id for check in group)
+        line = Text.assemble((word, style), " ", ids, (_gist(group[0].message), "dim"))
         console.print(line, soft_wrap=True)
+    if waiting:
+        _not_written(results, waiting, console)
+
+
+def _unwritten(check: CheckResult) -> str | None:
+    """The function whose TODO the check met."""
+    met = _NOT_WRITTEN.search(check.message) if check.outcome is Outcome.FAIL else None
+    return harmless(met[1]).strip() if met else None
+
+
+def _not_written(results: Results, waiting: Sequence[CheckResult], console: Console) -> None:
+    functions = list(dict.fromkeys(_unwritten(check) or "" for check in waiting))
+    told = f" {len(waiting)} checks wait for {', '.join(functions)}. The first one:"
+    console.print()
+    console.print(Text.assemble(("not written yet:", "bold red"), told))
+    _story(results, waiting[:1], console)
 
 
 def _gist(message: str) -> str:
@@ -90,24 +176,24 @@ def _gist(message: str) -> str:
     return f" · {gist if len(gist) <= GIST_COLUMNS else gist[: GIST_COLUMNS - 1] + '…'}"
 
 
-def _story(group: Sequence[CheckResult], console: Console) -> None:
+def _story(results: Results, group: Sequence[CheckResult], console: Console) -> None:
     check = group[0]
     word, style = _STYLES[check.outcome]
-    more = f" and {len(group) - 1} more" if len(group) > 1 else f" · {check.title}"
     console.print()
-    console.print(Text.assemble((word, style), " ", (check.id, "bold"), more))
+    console.print(Text.assemble((word, style), " ", (check.id, "bold"), f" · {check.title}"))
+    if len(group) > 1:
+        others = ", ".join(other.id for other in group[1:])
+        console.print(Text(f"and {len(group) - 1} more with the same story: {others}"))
     lines = harmless(check.message).splitlines() or ["(no message)"]
     if len(lines) > STORY_LINES:
         told = f"… {len(lines) - STORY_LINES} lines more in the report"
         lines = [*lines[: STORY_LINES // 2], told, *lines[-STORY_LINES // 2 :]]
     console.print(Padding(Text("\n".join(lines)), (0, 0, 0, 2)))
-    if len(group) > 1:
-        return
     for label, text in (("why it matters", check.why), ("where to look", check.hint)):
-        if text:
+        if text and len(group) == 1:  # Of many, each has its own.
             console.print(Padding(Text.assemble((f"{label}: ", "cyan"), text), (0, 0, 0, 2)))
     if check.replay:  # In one piece, to be copied.
-        line = Text.assemble(("  replay: ", "cyan"), f"./lab replay {harmless(check.replay)}")
+        line = Text.assemble(("  replay: ", "cyan"), harmless(results.replay_command(check)))
         console.print(line, soft_wrap=True)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import Enum
@@ -114,6 +115,12 @@ class Results:
     labs: list[LabResult] = field(default_factory=list)
     command: str = ""  # What to type to get this again.
     seconds: float = 0.0
+    supplied: list[str] = field(default_factory=list)  # What --with said: "reference:1".
+    options: list[str] = field(default_factory=list)  # What names the solution to ./lab replay.
+
+    def replay_command(self, check: CheckResult) -> str:
+        """What to type to see a failure again; only for a check with a replay file."""
+        return shlex.join(["./lab", "replay", str(check.replay), *self.options])
 
     @property
     def points(self) -> int:
@@ -136,6 +143,7 @@ class Results:
         return {
             "schema": SCHEMA,
             "solution": self.solution,
+            "with": self.supplied,
             "seed": self.seed,
             "points": self.points,
             "max_points": self.max_points,

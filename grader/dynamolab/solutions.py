@@ -8,10 +8,11 @@ from pathlib import Path
 
 from dynamolab.errors import LabError
 from dynamolab.labs import Lab, find_lab
-from dynamolab.paths import REFERENCE, ROOT, shown
+from dynamolab.paths import REFERENCE, ROOT, SKELETON, shown
 from dynamolab.suggest import did_you_mean
 
 LARGEST_FILE_BYTES = 1_000_000
+DEFAULT_SOLUTION = "skeleton"
 REFERENCE_NAME = "reference"
 
 # Module → the .cpp to compile, or None for the reference's prebuilt archive.
@@ -30,6 +31,22 @@ class Solution:
     def name(self) -> str:
         return shown(self.folder)
 
+    @property
+    def supplied_words(self) -> list[str]:
+        """What ``--with`` would be given to have the same: ``reference:1,2``."""
+        numbers: dict[Path, list[str]] = {}
+        for number, folder in sorted(self.supplied.items()):
+            numbers.setdefault(folder, []).append(str(number))
+        return [f"{shown(folder)}:{','.join(labs)}" for folder, labs in numbers.items()]
+
+    @property
+    def options(self) -> list[str]:
+        """The words that name this solution to another command (``replay``, ``debug``)."""
+        words = [] if self.name == DEFAULT_SOLUTION else ["--solution", self.name]
+        for supplied in self.supplied_words:
+            words += ["--with", supplied]
+        return words
+
     def file(self, lab: Lab) -> Path:
         return self.supplied.get(lab.number, self.folder) / lab.file
 
@@ -47,9 +64,13 @@ class Solution:
 
 
 def open_solution(
-    folder: Path, labs: Sequence[Lab], supplied: Mapping[int, Path] | None = None
+    folder: Path,
+    labs: Sequence[Lab],
+    supplied: Mapping[int, Path] | None = None,
+    wanted: Sequence[Lab] | None = None,
 ) -> Solution:
-    """Looks at the folder; a LabError names what is missing or too much in it."""
+    """Looks at the folder; a LabError names what is missing or too much in it. ``wanted``: the labs that
+    it is opened for (none: all), whose files the solution should have itself."""
     if not folder.exists():
         raise LabError(f"--solution {folder}: there is no such folder")
     if not folder.is_dir():
@@ -63,12 +84,30 @@ def open_solution(
         if path.exists() or path.is_symlink():
             _refuse_odd_file(path)
         elif lab.points:  # The warm-up is for nobody's points; without it the reference's is used.
+            own = wanted is None or any(lab is other for other in wanted)
             raise LabError(
-                f"{shown(path)} is missing: a solution has {_names(labs)}.\n"
-                f"Copy skeleton/{lab.file} there, or let the reference stand in with"
-                f" --with reference:{lab.number}"
+                f"{shown(path)} is missing: a solution has {_names(labs)}.\n{_cure(path, lab, own)}"
             )
     return solution
+
+
+def _cure(path: Path, lab: Lab, own: bool) -> str:
+    """Where a missing file comes from. A lab that is graded (``own``) should be written; for another
+    one the reference may as well stand in."""
+    stand_in = f"--with {REFERENCE_NAME}:{lab.number}"
+    write = _beginning(path)
+    if not (REFERENCE / lab.file).is_file():
+        return f"To begin, {write}"
+    if own:
+        return f"To begin, {write}; or let the reference stand in with {stand_in}"
+    return f"Let the reference stand in: add {stand_in}\nOr {write}, to write it yourself"
+
+
+def _beginning(path: Path) -> str:
+    """How a module's file is begun; nobody is told to copy a file onto itself."""
+    if path.parent.resolve() == SKELETON.resolve():
+        return f"bring it back with: git checkout -- {shown(path)}"
+    return f"copy skeleton/{path.name} there"
 
 
 def _names(labs: Sequence[Lab]) -> str:
@@ -106,7 +145,7 @@ def _refuse_odd_file(path: Path) -> None:
             f"{shown(path)}: has {size} bytes; more than {LARGEST_FILE_BYTES} are not compiled"
         )
     if size == 0:
-        raise LabError(f"{shown(path)}: is empty; copy skeleton/{path.name} there to begin")
+        raise LabError(f"{shown(path)}: is empty; to begin, {_beginning(path)}")
 
 
 def solution_folder(word: str) -> Path:

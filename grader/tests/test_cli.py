@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -92,3 +93,19 @@ def test_readme_names_commands_that_there_are(lab_command: Lab) -> None:
                     assert word in known, f"{page.name}: ./lab {word}"
                     seen += 1
     assert seen > 0
+
+
+def test_help_names_checks_that_there_are(lab_command: Lab, course: list) -> None:  # type: ignore[type-arg]
+    ids = {check.id for lab in course for check in lab.checks}
+    modules = "|".join(lab.module for lab in course)
+    for command in cli.COMMANDS:
+        text = f"{command.example}\n{lab_command(command.name, '--help').out}"
+        for word in re.findall(rf"\b(?:{modules})\.(?!cpp\b|h\b)\w+", text):
+            assert word in ids, f"./lab {command.name} --help: {word}"
+
+
+def test_pages_name_checks_that_there_are(course: list) -> None:  # type: ignore[type-arg]
+    ids = {check.id for lab in course for check in lab.checks}
+    for page in [ROOT / "README.md", *sorted((ROOT / "labs").glob("*/README.md"))]:
+        for word in re.findall(r"(?:\./lab debug|--only) (\w+\.\w+)", page.read_text("utf-8")):
+            assert word in ids, f"{page}: {word}"

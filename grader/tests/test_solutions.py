@@ -127,3 +127,27 @@ def test_folder_that_is_none(tmp_path: Path) -> None:
 def test_with_is_checked(value: str, told: str) -> None:
     with pytest.raises(LabError, match=told):
         solutions.parse_with([value], COURSE)
+
+
+def test_options_give_the_same_solution_again(folder: Path) -> None:
+    supplied = solutions.parse_with(["reference:1,2"], COURSE)
+    solution = solutions.open_solution(folder, COURSE, supplied)
+    assert solution.options == ["--solution", str(folder), "--with", "reference:1,2"]
+    assert solutions.parse_with(solution.supplied_words, COURSE) == supplied
+
+
+def test_reference_is_suggested_first_for_the_module_of_another_lab(folder: Path) -> None:
+    (folder / "membership.cpp").unlink()
+    with pytest.raises(LabError) as caught:
+        solutions.open_solution(folder, COURSE, wanted=[COURSE[2]])
+    cure = str(caught.value).splitlines()[1]
+    assert cure == "Let the reference stand in: add --with reference:1"
+
+
+def test_nobody_copies_a_file_onto_itself(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(solutions, "SKELETON", folder)
+    (folder / "membership.cpp").unlink()
+    with pytest.raises(LabError) as caught:
+        solutions.open_solution(folder, COURSE, wanted=[COURSE[1]])
+    assert "opy skeleton/" not in str(caught.value)
+    assert "git checkout -- " in str(caught.value)

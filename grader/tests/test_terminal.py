@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 
 from dynamolab import render_terminal, ui
-from dynamolab.results import Outcome
+from dynamolab.results import Outcome, Results
 from test_results import HOSTILE, results_of
 
 
@@ -44,3 +44,56 @@ def test_one_message_for_many_checks_is_told_once() -> None:
 @pytest.mark.parametrize("text", ["plain", "tab\tand\nnewline", "größer ≤"])
 def test_harmless_text_stays(text: str) -> None:
     assert ui.harmless(text) == text
+
+
+def lines_of(results: Results, width: int) -> list[str]:
+    out = io.StringIO()
+    render_terminal.render(results, Console(file=out, width=width))
+    return out.getvalue().splitlines()
+
+
+@pytest.mark.parametrize("width", [72, 80, 100, 120, 200])
+def test_ids_stand_in_one_piece_at_every_width(width: int) -> None:
+    results = results_of(*Outcome)
+    for number, check in enumerate(results.labs[0].checks):
+        check.id = f"ring.{'x' * 60}_{number}"
+        check.title = "a title of many words " * 4
+    lines = lines_of(results, width)
+    for check in results.labs[0].checks:
+        assert any(check.id in line for line in lines)
+    assert all(len(line) <= width for line in lines)
+    assert sum("10/10" in line for line in lines) == 1
+
+
+def test_a_failed_check_is_named_though_its_story_is_another_s() -> None:
+    text = rendered(Outcome.FAIL, Outcome.FAIL, Outcome.FAIL, message="does not compile")
+    assert "and 2 more with the same story: ring.c1, ring.c2" in text
+
+
+def test_a_skip_says_why() -> None:
+    text = rendered(Outcome.PASS, Outcome.SKIP, message="skipped: it needs ring.z, which did not pass")
+    assert "SKIP ring.c1: it needs ring.z, which did not pass" in text
+    many = rendered(*[Outcome.SKIP] * 9, message="skipped: it needs ring.z, which did not pass")
+    assert many.count("it needs ring.z") == 1
+    assert "SKIP 9 checks" in many
+
+
+def test_what_is_not_written_yet_is_one_group_at_the_end() -> None:
+    results = results_of(*[Outcome.FAIL] * 9)
+    for number, check in enumerate(results.labs[0].checks):
+        function = "vnode_of" if number % 2 else "rebuild"
+        check.message = f"actual:   not written yet: {function}: its work — TODO(lab2 A), ring.cpp:{number}"
+    results.labs[0].checks[4].message = "actual:   7"
+    text = "\n".join(lines_of(results, 200))
+    assert "not written yet: 8 checks wait for rebuild, vnode_of." in text
+    assert text.index("actual:   7") < text.index("8 checks wait")
+    assert text.count("TODO(lab2 A)") == 1
+
+
+def test_the_printed_replay_line_names_the_solution() -> None:
+    results = results_of(Outcome.FAIL)
+    results.labs[0].checks[0].replay = "results/r/x.replay.json"
+    results.options = ["--solution", "my lab", "--with", "reference:1"]
+    text = "\n".join(lines_of(results, 200))
+    line = "./lab replay results/r/x.replay.json --solution 'my lab' --with reference:1"
+    assert line in text

@@ -14,8 +14,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from .. import build, labs, solutions
-from ..commands.common import add_jobs, add_seed, whole_number
+from .. import build, labs
+from ..commands.common import add_jobs, add_seed, add_with, open_solution, whole_number
 from ..errors import LabError
 from ..paths import ROOT, shown
 from . import console, state
@@ -75,6 +75,7 @@ def _add_cluster(parser: argparse.ArgumentParser) -> None:
         "--gossip-ms", metavar="MS", type=whole_number(1, 60_000), default=1000,
         help="gossip period (default: 1000, as in the lecture)",
     )
+    add_with(up)
     add_seed(up)
     add_jobs(up)
     up.set_defaults(act=_up)
@@ -135,12 +136,19 @@ def _up(arguments: argparse.Namespace) -> int:
             faultnet=str(faultnet.resolve()),
             size=arguments.size,
             seed=arguments.seed,
-            solution=str(arguments.node or arguments.solution),
+            solution=_what_runs(arguments),
             http_ports=[FIRST_HTTP_PORT + number for number in range(arguments.size)],
             config={"gossip_period_ms": arguments.gossip_ms, "call_timeout_ms": 300},
         )
         _start_background(settings)
     return _explain(state.need_running())
+
+
+def _what_runs(arguments: argparse.Namespace) -> str:
+    if arguments.node is not None:
+        return str(arguments.node)
+    supplied = f" with {', '.join(arguments.supplied)}" if arguments.supplied else ""
+    return f"{arguments.solution}{supplied}"
 
 
 def _programs(arguments: argparse.Namespace) -> tuple[Path, Path]:
@@ -152,10 +160,9 @@ def _programs(arguments: argparse.Namespace) -> tuple[Path, Path]:
         framework.build(["faultnet"])
         return _existing(arguments.node), framework.faultnet
     known = labs.load_all()
-    folder = solutions.solution_folder(arguments.solution)
-    solution = solutions.open_solution(folder, known)
+    solution = open_solution(arguments, known, [])
     framework.build(["libraries", "faultnet"])
-    built = build.build_node(framework, solution.modules(known[-1]), f"cluster-{folder.name}")
+    built = build.build_node(framework, solution.modules(known[-1]), f"cluster-{solution.folder.name}")
     if built.error is not None:
         raise LabError(built.error)
     return built.node, framework.faultnet

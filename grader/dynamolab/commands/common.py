@@ -29,10 +29,17 @@ def whole_number(low: int, high: int):  # type: ignore[no-untyped-def]
 
 def add_solution(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--solution", metavar="DIR", default="skeleton", help="folder to grade (default: skeleton)"
+        "--solution",
+        metavar="DIR",
+        default=solutions.DEFAULT_SOLUTION,
+        help="folder to grade (default: skeleton)",
     )
+    add_with(parser)
+
+
+def add_with(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        *("--with",),
+        "--with",
         dest="supplied",
         metavar="FOLDER:LABS",
         action="append",
@@ -62,9 +69,12 @@ def add_jobs(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def open_solution(arguments: argparse.Namespace, known: list[labs.Lab]) -> solutions.Solution:
+def open_solution(
+    arguments: argparse.Namespace, known: list[labs.Lab], wanted: list[labs.Lab] | None = None
+) -> solutions.Solution:
     supplied = solutions.parse_with(arguments.supplied, known)
-    return solutions.open_solution(solutions.solution_folder(arguments.solution), known, supplied)
+    folder = solutions.solution_folder(arguments.solution)
+    return solutions.open_solution(folder, known, supplied, wanted)
 
 
 def writable_file(word: str) -> Path:

@@ -34,7 +34,7 @@ def run(arguments: argparse.Namespace) -> int:
             f"{check.id} runs real processes, which are not linked in. Its logs lie in the folder"
             " that the failure named; ./lab cluster up gives you nodes to attach gdb to"
         )
-    solution = common.open_solution(arguments, known)
+    solution = common.open_solution(arguments, known, [lab])
     framework = build.Framework("debug", arguments.jobs)
     framework.build(["debugging"])
     label = f"debug{lab.number}-{solution.folder.name}"

@@ -59,7 +59,7 @@ def request_of(arguments: argparse.Namespace) -> grade.Request:
         only = frozenset(check.id for _, check in found)
         chosen = [lab for lab in scope if any(lab is owner for owner, _ in found)]
     return grade.Request(
-        solution=common.open_solution(arguments, known),
+        solution=common.open_solution(arguments, known, chosen),
         labs=chosen,
         only=only,
         kinds=frozenset({"unit", "sim"} if arguments.fast else {"unit", "sim", "cluster"}),

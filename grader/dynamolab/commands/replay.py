@@ -5,10 +5,11 @@ from __future__ import annotations
 
 import argparse
 import json
+import shlex
 from pathlib import Path
 from typing import Any
 
-from dynamolab import build, checks, grade, labs, processes, render_terminal, ui
+from dynamolab import build, checks, grade, labs, processes, render_terminal, solutions, ui
 from dynamolab.commands import common
 from dynamolab.errors import LabError
 from dynamolab.grade import working_folder
@@ -26,14 +27,7 @@ def add(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="the solution to run it on (default: the one that failed, as it is now)",
     )
-    parser.add_argument(
-        "--with",
-        dest="supplied",
-        metavar="FOLDER:LABS",
-        action="append",
-        default=[],
-        help="take these labs' files from another folder, for example reference:1,2",
-    )
+    common.add_with(parser)
     common.add_jobs(parser)
 
 
@@ -51,13 +45,14 @@ def _read(path: Path) -> dict[str, Any]:
     return document
 
 
-def _solution_that_failed(path: Path) -> str:
-    """The results of the run lie in the run's folder, above the replay file."""
+def _solution_that_failed(path: Path) -> tuple[str, list[str]]:
+    """Its folder, and what other folders supplied (``--with``). The results of the run lie in the
+    run's folder, above the replay file."""
     for folder in path.resolve().parents:
         results = folder / grade.RESULTS_FILE
         if results.is_file():
             document = labs.read_json(results, "results.schema.json")
-            return str(document["solution"])
+            return str(document["solution"]), list(document.get("with", []))
         if folder == ROOT:
             break
     raise LabError(f"{path}: nothing beside it says which solution failed; add --solution DIR")
@@ -65,17 +60,19 @@ def _solution_that_failed(path: Path) -> str:
 
 def run(arguments: argparse.Namespace) -> int:
     document = _read(arguments.file)
-    arguments.solution = arguments.solution or _solution_that_failed(arguments.file)
+    if arguments.solution is None:
+        arguments.solution, supplied = _solution_that_failed(arguments.file)
+        arguments.supplied = arguments.supplied or supplied
     known = labs.load_all()
     lab, check = labs.find_check(known, document["check"])
-    solution = common.open_solution(arguments, known)
+    solution = common.open_solution(arguments, known, [lab])
     framework = build.Framework("release", arguments.jobs)
     framework.build(["libraries", f"lab{lab.number}-checks", "faultnet"])
     label = f"lab{lab.number}-{solution.folder.name}"
     built = build.build_node(framework, solution.modules(lab), label)
     if built.error:
         raise LabError(built.error)
-    print(f"{check.id} on {solution.name}", flush=True)
+    _say_what_runs(check, solution)
     if document["kind"] == "cluster":
         return _again(lab, check, int(document.get("seed", 1)), built.node, framework)
     with working_folder(BUILD / "replay") as folder:
@@ -85,6 +82,9 @@ def run(arguments: argparse.Namespace) -> int:
     if done.timed_out:
         raise LabError(f"the replay did not end within {DEADLINE_S:.0f} s")
     _explain(check, done.code)
+    if done.code == 1:
+        words = ["./lab", "debug", check.id, "--replay", str(arguments.file), *solution.options]
+        print(f"in the debugger: {ui.harmless(shlex.join(words))}")
     return done.code if done.code in (0, 1) else 2
 
 
@@ -97,7 +97,11 @@ def _explain(check: labs.Check, code: int) -> None:
         print("It passes now.")
     elif code == 1:
         print(f"why it matters: {check.why}\nwhere to look: {check.hint}")
-        print(f"in the debugger: ./lab debug {check.id}")
+
+
+def _say_what_runs(check: labs.Check, solution: solutions.Solution) -> None:
+    supplied = f" (with {', '.join(solution.supplied_words)})" if solution.supplied else ""
+    print(ui.harmless(f"{check.id} on {solution.name}{supplied}"), flush=True)
 
 
 def _again(

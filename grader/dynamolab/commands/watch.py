@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import argparse
 import datetime
+import shutil
 
 from dynamolab import grade, labs, ui, watch
 from dynamolab.commands import common
 from dynamolab.errors import LabError
-from dynamolab.grade import working_folder
 from dynamolab.paths import BUILD
 
 
@@ -32,20 +32,23 @@ def run(arguments: argparse.Namespace) -> int:
 
     def once() -> None:
         try:
-            solution = common.open_solution(arguments, known)
-            with working_folder(BUILD / "watch") as folder:
-                request = grade.Request(
-                    solution,
-                    [lab],
-                    kinds=kinds,
-                    seed=arguments.seed,
-                    jobs=arguments.jobs,
-                    command=arguments.again,
-                    folder=folder,
-                )
-                if console.is_terminal:
-                    console.clear()
-                render_terminal.render(grade.grade(request), console)
+            solution = common.open_solution(arguments, known, [lab])
+            # The failures' replay files stay until the next save: their commands are on the screen.
+            folder = BUILD / "watch"
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir(parents=True)
+            request = grade.Request(
+                solution,
+                [lab],
+                kinds=kinds,
+                seed=arguments.seed,
+                jobs=arguments.jobs,
+                command=arguments.again,
+                folder=folder,
+            )
+            if console.is_terminal:
+                console.clear()
+            render_terminal.render(grade.grade(request), console)
         except LabError as error:  # An editor has the file away, say: the next save tries again.
             ui.say(f"lab: {error}")
         print(
@@ -53,6 +56,6 @@ def run(arguments: argparse.Namespace) -> int:
             flush=True,
         )
 
-    folder = common.open_solution(arguments, known)
-    watch.watch(sorted({folder.file(other) for other in known}), once)
+    solution = common.open_solution(arguments, known, [lab])
+    watch.watch(sorted({solution.file(other) for other in known}), once)
     return 0
