@@ -1,5 +1,6 @@
-"""Nothing of the solutions reaches what a student reads or what judges them: not as text in the skeleton, the
-handouts and the docs, not as code in the programs of checks (a check must judge the solution, never itself)."""
+"""Nothing of the solutions reaches what a student reads or what judges them: not as text in the
+skeleton, the handouts and the docs, not as code in the programs of checks (a check must judge the
+solution, never itself)."""
 
 from __future__ import annotations
 
