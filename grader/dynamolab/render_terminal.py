@@ -56,25 +56,27 @@ def _table(lab: LabResult, full: bool) -> Table:
     table = Table(title=f"Lab {lab.lab}: {lab.title}", title_justify="left", title_style="bold")
     table.add_column("part", justify="center", no_wrap=True)
     table.add_column("check", ratio=1, min_width=max((len(c.id) for c in lab.checks), default=1))
+    if full:
+        table.add_column("kind", no_wrap=True)
     table.add_column("outcome", no_wrap=True)
     table.add_column("points", justify="right", no_wrap=True)
     if full:
-        table.add_column("kind", no_wrap=True)
         table.add_column("seconds", justify="right", no_wrap=True)
 
-    def add(part: str, what: Text, outcome: Text | str, points: Text | str, *more: str) -> None:
-        table.add_row(part, what, outcome, points, *(more if full else ()))
+    def add(*row: Text | str) -> None:
+        kind, seconds = 2, 5
+        table.add_row(*(cell for at, cell in enumerate(row) if full or at not in (kind, seconds)))
 
     for part, group in groupby(lab.checks, key=lambda check: check.part):
         checks = list(group)
         for check in checks:
             told = Text.assemble(check.title, "\n", (check.id, "dim"))
-            add(part, told, _word(check), _points(check), check.kind, f"{check.seconds:.2f}")
+            add(part, told, check.kind, _word(check), _points(check), f"{check.seconds:.2f}")
         table.add_section()
         seconds = f"{sum(c.seconds for c in checks):.2f}"
-        add("", _part(lab, part), "", Text(_sum(checks), "bold"), "", seconds)
+        add("", _part(lab, part), "", "", Text(_sum(checks), "bold"), seconds)
         table.add_section()
-    add("", Text(f"Lab {lab.lab}", "bold"), "", Text(_sum(lab.checks), "bold"), "", "")
+    add("", Text(f"Lab {lab.lab}", "bold"), "", "", Text(_sum(lab.checks), "bold"), "")
     return table
 
 
