@@ -27,7 +27,7 @@ GIST_COLUMNS = 100
 FEW = 3  # Skipped checks with one reason that get a line each.
 ANY_COLUMNS = 1000  # Wider than every table.
 
-_NOT_WRITTEN = re.compile(r"not written yet: ([^:\n]+?)(?::[^\n]*)? — TODO\(")
+_NOT_WRITTEN = re.compile(r"not written yet: ([^:\n]+?)(?::[^\n]*)? — [A-Z]+[(]lab\d")
 
 
 def render(results: Results, console: Console) -> None:
@@ -157,7 +157,7 @@ def _failures(results: Results, lab: LabResult, console: Console) -> None:
 
 
 def _unwritten(check: CheckResult) -> str | None:
-    """The function whose TODO the check met."""
+    """The function that the check met and that is not written."""
     met = _NOT_WRITTEN.search(check.message) if check.outcome is Outcome.FAIL else None
     return harmless(met[1]).strip() if met else None
 
