@@ -27,7 +27,7 @@ LOCK_DEADLINE_S = 1800.0
 KEPT_SOLUTIONS = 48  # Build folders of solutions; the oldest go.
 SHOWN_ERROR_LINES = 40
 LONG_BUILD_STEPS = 10  # From here on a build of the framework is worth a word.
-SLOW_SOLUTION_S = 10.0
+SLOW_BUILD_S = 10.0
 
 _STEP = re.compile(r"^\[(\d+)/(\d+)\] (.*)")
 _ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
@@ -62,12 +62,12 @@ def _locked(folder: Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _told_if_slow(text: str, after_s: float) -> Iterator[None]:
-    """Where no bar is seen, a line once the block has taken this long."""
+def _told_if_slow(say: Callable[[], None], after_s: float) -> Iterator[None]:
+    """Where no bar is seen, a word once the block has taken this long."""
     if sys.stderr.isatty():
         yield
         return
-    timer = threading.Timer(after_s, ui.say, [text])
+    timer = threading.Timer(after_s, say)
     timer.daemon = True
     timer.start()
     try:
@@ -147,7 +147,10 @@ class Framework:
                 tell(LONG_BUILD_STEPS)
                 self._configure()
             title = f"Building ({self.preset})"
-            built = _ninja(self.folder, targets, title, FRAMEWORK_DEADLINE_S, self.jobs, tell)
+            with _told_if_slow(lambda: tell(LONG_BUILD_STEPS), SLOW_BUILD_S):
+                built = _ninja(
+                    self.folder, targets, title, FRAMEWORK_DEADLINE_S, self.jobs, tell
+                )
         if built.timed_out:
             raise GraderTrouble(f"the framework did not build within {FRAMEWORK_DEADLINE_S:.0f} s")
         if built.code != 0:
@@ -204,7 +207,7 @@ def build_node(
         if not (folder / "build.ninja").exists():
             _configure_solution(framework, modules, folder, debug_lab)
         title = f"Compiling {label}"
-        with _told_if_slow(f"{title} …", SLOW_SOLUTION_S):
+        with _told_if_slow(lambda: ui.say(f"{title} …"), SLOW_BUILD_S):
             built = _ninja(folder, [target], title, SOLUTION_DEADLINE_S, jobs or framework.jobs)
     os.utime(folder)
     objects = {}
