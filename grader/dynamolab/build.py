@@ -148,9 +148,7 @@ class Framework:
                 self._configure()
             title = f"Building ({self.preset})"
             with _told_if_slow(lambda: tell(LONG_BUILD_STEPS), SLOW_BUILD_S):
-                built = _ninja(
-                    self.folder, targets, title, FRAMEWORK_DEADLINE_S, self.jobs, tell
-                )
+                built = _ninja(self.folder, targets, title, FRAMEWORK_DEADLINE_S, self.jobs, tell)
         if built.timed_out:
             raise GraderTrouble(f"the framework did not build within {FRAMEWORK_DEADLINE_S:.0f} s")
         if built.code != 0:

@@ -203,7 +203,10 @@ def judge_all(
         cpu = free.get(timeout=CORE_DEADLINE_S)  # As many workers as cores: there is one.
         try:
             node = build_mutant(mutant, framework).node
-            return judge(mutant, node, framework, everything=everything, seed=seed, cpus=(cpu,))
+            try:
+                return judge(mutant, node, framework, everything=everything, seed=seed, cpus=(cpu,))
+            finally:
+                node.unlink(missing_ok=True)  # Large, and linked again in no time.
         except GraderTrouble:
             raise
         except LabError as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -84,6 +85,7 @@ def python(folder: Path, marker: str, workers: int, say: Say) -> Stage:
 def known_wrong(framework: build.Framework, labs: Sequence[Lab], say: Say) -> Stage:
     """Each mutant is a test: caught by a check that is said to catch it."""
     stage = Stage("known-wrong solutions")
+    began = time.monotonic()
     found = mutants.load(labs)
     if not found:
         stage.failed.append((stage.name, "grader/mutants/ is empty"))
@@ -103,6 +105,7 @@ def known_wrong(framework: build.Framework, labs: Sequence[Lab], say: Say) -> St
                 or f"survived; expected to be caught by {', '.join(one.mutant.expected)}"
             )
             stage.failed.append((f"mutant {one.mutant.name}", why))
+    stage.seconds = time.monotonic() - began
     return stage
 
 
