@@ -35,7 +35,6 @@ RealNode::RealNode(boost::asio::io_context& io, RealNodeOptions options)
       random_(seed_of_this_process()),
       // 48 bits, so that any JSON reader keeps them.
       store_({options_.data, options_.config.disk_limit_bytes, true}, random_.next() >> 16),
-      node_({options_.id, store_.incarnation(), options_.config}, store_, *this),
       transport_(io,
                  {options_.id, bound_to(options_.peers, options_.id, options_.bind),
                   options_.config.peer_queue_bytes, options_.config.cluster_secret},
@@ -43,7 +42,8 @@ RealNode::RealNode(boost::asio::io_context& io, RealNodeOptions options)
       http_(io,
             {bound_to(options_.peers, options_.id, options_.bind).at(options_.id).http,
              std::chrono::duration_cast<std::chrono::milliseconds>(options_.config.http_timeout)},
-            metrics_) {}
+            metrics_),
+      node_({options_.id, store_.incarnation(), options_.config}, store_, *this) {}
 
 RealNode::~RealNode() { stop(); }
 

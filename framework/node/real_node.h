@@ -79,7 +79,6 @@ class RealNode final : private Effects {
   Random random_;
   const std::chrono::steady_clock::time_point born_ = std::chrono::steady_clock::now();
   LmdbStore store_;
-  Node node_;
   net::Transport transport_;
   net::HttpServer http_;
   std::vector<std::function<void()>> inbox_;   ///< Handlers that wait for the next turn.
@@ -90,6 +89,7 @@ class RealNode final : private Effects {
   std::map<RequestToken, net::Answer> requests_;
   RequestToken last_token_ = 0;
   bool stopped_ = false;
+  Node node_;  ///< Last: its modules have effects from their constructors to their destructors.
 };
 
 }  // namespace dynamo

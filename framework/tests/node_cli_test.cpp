@@ -247,5 +247,22 @@ TEST_F(NodeCli, last_words_of_a_solution_that_dies) {
   }
 }
 
+/// What a module does in its constructor and in its destructor is no less than in a handler.
+TEST_F(NodeCli, timers_and_calls_of_a_constructor_take_effect) {
+  const std::string config = folder_.file("c.json", R"({"modules": ["warmup"]})").string();
+  const auto node = run(good({"--config", config}), THROWING_NODE);
+  ASSERT_TRUE(node->wait_for("ready")) << node->err();
+  const std::uint16_t port = http_port(*node);
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+  std::string answer;
+  while (answer.find(R"({"counted":1,"answered":1})") == answer.npos &&
+         std::chrono::steady_clock::now() < deadline) {
+    answer = ask(port, "GET /admin/warmup HTTP/1.1\r\nConnection: close\r\n\r\n");
+  }
+  EXPECT_NE(answer.find(R"({"counted":1,"answered":1})"), answer.npos) << answer;
+  node->send(SIGTERM);
+  EXPECT_EQ(node->wait(), 0) << node->err();
+}
+
 }  // namespace
 }  // namespace dynamo
