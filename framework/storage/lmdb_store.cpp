@@ -10,8 +10,10 @@
 #include <stdexcept>
 #include <system_error>
 #include <utility>
+#include <vector>
 
 #include "core/codec.h"
+#include "storage/lmdb_check.h"
 #include "storage/memory_store.h"
 
 namespace dynamo {
@@ -73,8 +75,14 @@ struct LmdbStore::Lmdb {
     if (code != MDB_SUCCESS) fail(doing, mdb_strerror(code));
   }
 
-  void make_folder() const {
+  /// Also notes which folders are new to the disk.
+  void make_folder() {
     std::error_code error;
+    to_sync = {options.folder};
+    for (auto at = std::filesystem::absolute(options.folder).lexically_normal();
+         !std::filesystem::exists(at, error) && at.has_relative_path(); at = at.parent_path()) {
+      to_sync.push_back(at.parent_path());
+    }
     std::filesystem::create_directories(options.folder, error);
     if (error)
       fail("make the folder", error.message() + "; give --data a folder that you may write to");
@@ -91,6 +99,27 @@ struct LmdbStore::Lmdb {
     if (::flock(lock, LOCK_EX | LOCK_NB) != 0) {
       fail("use the folder", "another process uses it; give each node a --data folder of its own");
     }
+  }
+
+  /// LMDB syncs what is in a file. That there is such a file stands in its folder, and that there
+  /// is such a folder in the one above: without this a power cut could take all of it.
+  void sync_folders() {
+    for (const std::filesystem::path& folder : std::exchange(to_sync, {})) {
+      const int opened = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+      const bool synced = opened >= 0 && (::fsync(opened) == 0 || errno == EINVAL);
+      const int error = errno;  // EINVAL: a file system where folders need no fsync
+      if (opened >= 0) ::close(opened);
+      if (!synced) fail("sync the folder " + folder.string(), std::strerror(error));
+    }
+  }
+
+  void check_file() const {
+    const std::filesystem::path file = options.folder / "data.mdb";
+    const std::string damage = damage_in_lmdb_file(file);
+    if (damage.empty()) return;
+    throw StorageError(file.string() + ": is damaged: " + damage +
+                       "; put a good copy in its place, or give --data an empty folder (this node "
+                       "then begins anew, and what only it held is lost)");
   }
 
   void open() {
@@ -142,6 +171,7 @@ struct LmdbStore::Lmdb {
   }
 
   LmdbOptions options;
+  std::vector<std::filesystem::path> to_sync;  ///< Folders that may not be on the disk yet.
   int lock = -1;
   MDB_env* env = nullptr;
   MDB_dbi dbi = 0;
@@ -167,6 +197,7 @@ LmdbStore::LmdbStore(const LmdbOptions& options, Incarnation fresh_incarnation)
     : lmdb_(std::make_unique<Lmdb>(options)) {
   lmdb_->make_folder();
   lmdb_->take_lock();
+  lmdb_->check_file();
   lmdb_->open();
   const std::string key = full_key(kMetaSpace, kIncarnationKey);
   if (const auto kept = lmdb_->read(key)) {
@@ -181,6 +212,7 @@ LmdbStore::LmdbStore(const LmdbOptions& options, Incarnation fresh_incarnation)
     lmdb_->write(key, codec::encode(incarnation_));
   }
   commit();
+  if (options.durable) lmdb_->sync_folders();
 }
 
 LmdbStore::~LmdbStore() = default;
