@@ -9,6 +9,7 @@
 #include "core/env.h"
 #include "core/history.h"
 #include "core/keys.h"
+#include "core/state.h"
 
 namespace dynamo {
 
@@ -28,6 +29,10 @@ std::string name_of(ErrorCode code) {
       return "not_a_member";
     case ErrorCode::no_room:
       return "no_room";
+    case ErrorCode::unavailable:
+      return "unavailable";
+    case ErrorCode::too_large:
+      return "too_large";
   }
   return "error " + std::to_string(static_cast<int>(code));
 }
@@ -52,6 +57,15 @@ KeyHash first_hash(VnodeId i, std::uint32_t q) {
 
 HistoryDigest digest_of(const History& history) {
   const std::string bytes = codec::encode(history);
+  const XXH128_hash_t hash = XXH3_128bits(bytes.data(), bytes.size());
+  return {hash.high64, hash.low64};
+}
+
+StateHash hash_of(std::string_view key, const State& state) {
+  std::string bytes;
+  codec::Writer out(bytes);
+  out.bytes(key);
+  out.bytes(state.bytes);
   const XXH128_hash_t hash = XXH3_128bits(bytes.data(), bytes.size());
   return {hash.high64, hash.low64};
 }

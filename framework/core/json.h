@@ -12,6 +12,7 @@
 
 #include "core/codec.h"
 #include "core/history.h"
+#include "core/state.h"
 
 namespace dynamo {
 
@@ -45,6 +46,9 @@ Json to(const T& value);
 
 std::string hex(std::uint64_t high, std::uint64_t low);
 
+/// A key's state with its versions and clock, as people and traces want it.
+Json state(const State& state);
+
 template <class T>
 Json to(const T& value) {
   if constexpr (std::is_same_v<T, bool> || std::unsigned_integral<T>) {
@@ -64,7 +68,9 @@ Json to(const T& value) {
     return value ? to(*value) : Json();
   } else if constexpr (codec::is_result<T>::value) {
     return value.ok() ? to(value.value()) : Json{{"error", to(value.error())}};
-  } else if constexpr (std::is_same_v<T, HistoryDigest>) {
+  } else if constexpr (std::is_same_v<T, State>) {
+    return state(value);
+  } else if constexpr (std::is_same_v<T, HistoryDigest> || std::is_same_v<T, StateHash>) {
     return hex(value.high, value.low);  // 64-bit numbers lose digits in many JSON readers
   } else {
     Json object = Json::object();

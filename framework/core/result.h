@@ -19,6 +19,8 @@ enum class ErrorCode : std::uint8_t {
   not_found,         ///< For example: removing a node that is not a member.
   not_a_member,      ///< This node is not in the cluster, so it takes no such request.
   no_room,           ///< The disk has no room for it; nothing was changed.
+  unavailable,       ///< Too few of the hosts that were needed could be reached. Unknown, too.
+  too_large,         ///< It would be larger than a limit allows; nothing was changed.
 };
 
 /// The code's name as it stands in JSON: "timed_out", "refused", …

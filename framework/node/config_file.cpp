@@ -28,17 +28,33 @@ constexpr std::array kMeanings = {
     Meaning{"gossip_period_ms", "One round: every node starts one exchange each period."},
     Meaning{"call_timeout_ms", "Longest wait for a peer's answer."},
     Meaning{"seeds", "Nodes that one with an empty disk asks first."},
-    Meaning{"modules", "Modules at work: membership, ring, warmup."},
+    Meaning{"modules",
+            "Modules at work: membership, ring, replication, transfer, versioning; or "
+            "warmup. Without transfer nothing is handed over, without versioning the last write "
+            "wins."},
     Meaning{"disk_limit_bytes",
             "How much a node's store may hold. Beyond it the node refuses to add data."},
     Meaning{"peer_queue_bytes",
             "Bytes that may wait to be sent to one peer. Beyond it a call is refused."},
     Meaning{"http_timeout_ms",
             "Longest wait for a client to send its request or to take its answer."},
-    Meaning{"cluster_secret", "Nodes with different secrets do not talk to each other."},
+    Meaning{"cluster_secret",
+            "Nodes with different secrets do not talk to each other. Also seals contexts."},
+    Meaning{"request_deadline_ms",
+            "A client's get or put is answered by then, one way or another."},
+    Meaning{"request_memory_ms",
+            "How long a request id is remembered, at least; a restart begins it anew."},
+    Meaning{"retry_period_ms", "How often a node tries again what a peer has not confirmed."},
+    Meaning{"batch_bytes", "About how much one message of a transfer carries."},
+    Meaning{"reconciliation",
+            "siblings: concurrent versions are kept for the client; last_write_wins: one is."},
+    Meaning{"max_value_bytes", "Largest value of a put."},
+    Meaning{"max_state_bytes", "All versions of one key. A put that reconciles always passes."},
+    Meaning{"max_siblings", "Versions of one key. A put that reconciles always passes."},
 };
 
-constexpr std::array<std::string_view, 3> kModules = {"membership", "ring", "warmup"};
+constexpr std::array<std::string_view, 6> kModules = {"membership", "ring",       "replication",
+                                                      "transfer",   "versioning", "warmup"};
 
 Json read_json(const std::filesystem::path& file) {
   std::ifstream in(file);

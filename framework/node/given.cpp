@@ -1,5 +1,7 @@
 // Small functions that the lab headers promise to students.
 #include "membership.h"
+#include "replication.h"
+#include "versioning.h"
 
 namespace dynamo {
 
@@ -9,6 +11,42 @@ std::vector<NodeId> members_of(const History& view) {
     if (event.change == Change::join) members.push_back(event.subject);
   }
   return members;
+}
+
+std::string name_of(Holding holding) {
+  switch (holding) {
+    case Holding::found:
+      return "found";
+    case Holding::absent:
+      return "absent";
+    case Holding::not_mine:
+      return "not_mine";
+  }
+  return "holding " + std::to_string(static_cast<int>(holding));
+}
+
+std::string name_of(Order order) {
+  switch (order) {
+    case Order::before:
+      return "before";
+    case Order::after:
+      return "after";
+    case Order::equal:
+      return "equal";
+    case Order::concurrent:
+      return "concurrent";
+  }
+  return "order " + std::to_string(static_cast<int>(order));
+}
+
+std::string name_of(Reconciliation reconciliation) {
+  switch (reconciliation) {
+    case Reconciliation::siblings:
+      return "siblings";
+    case Reconciliation::last_write_wins:
+      return "last_write_wins";
+  }
+  return "reconciliation " + std::to_string(static_cast<int>(reconciliation));
 }
 
 }  // namespace dynamo

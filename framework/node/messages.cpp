@@ -6,7 +6,7 @@
 
 #include "core/codec.h"
 #include "core/json.h"
-#include "node/node.h"
+#include "node/local_store.h"
 
 namespace dynamo {
 
@@ -20,6 +20,12 @@ GIVEN(Event)
 GIVEN(History)
 GIVEN(Version)
 GIVEN(HistoryDigest)
+GIVEN(VectorClock)
+GIVEN(KeyState)
+GIVEN(Held)
+GIVEN(RequestId)
+GIVEN(Stamp)
+GIVEN(StateHash)
 GIVEN(std::uint64_t)
 GIVEN(std::string)
 GIVEN(std::vector<std::string>)
@@ -74,6 +80,13 @@ std::optional<std::string> message_to_json(MessageType type, bool reply, std::st
 }
 
 namespace json {
+
+Json state(const State& state) {
+  const std::optional<KeyState> inside = key_state_of(state);
+  if (!inside) return Json{{"malformed_bytes", state.bytes.size()}};
+  return to(*inside);
+}
+
 std::string hex(std::uint64_t high, std::uint64_t low) {
   std::array<char, 33> text{};
   std::snprintf(text.data(), text.size(), "%016llx%016llx", static_cast<unsigned long long>(high),

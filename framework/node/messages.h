@@ -10,12 +10,20 @@
 #include <vector>
 
 #include "membership.h"
+#include "replication.h"
 #include "warmup.h"
 
 /// All request types, in the order of their numbers: append at the end, never renumber.
 #define DYNAMO_REQUESTS(X) \
   X(Ping)                  \
-  X(Gossip)
+  X(Gossip)                \
+  X(ClientWrite)           \
+  X(ClientRead)            \
+  X(Write)                 \
+  X(Read)                  \
+  X(Update)                \
+  X(AskTransfer)           \
+  X(SentAll)
 
 namespace dynamo {
 

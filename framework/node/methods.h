@@ -10,7 +10,9 @@
 #include <type_traits>
 
 #include "membership.h"
+#include "replication.h"
 #include "ring.h"
+#include "versioning.h"
 #include "warmup.h"
 
 namespace dynamo {
@@ -25,11 +27,13 @@ template <auto... M>
 struct MethodList {};
 
 /// Append only at the end: saved traces carry these numbers.
-using Methods = MethodList<&Membership::add, &Membership::remove, &Membership::merge,
-                           &Membership::history, &Membership::view, &Membership::suspects,
-                           &Membership::peer_answered, &Membership::peer_silent, &Ring::successors,
-                           &Ring::rebuild, &Ring::owners, &Ring::vnode_of, &Ring::preference_list,
-                           &Ring::active_list, &Warmup::ping, &Warmup::counted, &Warmup::answered>;
+using Methods =
+    MethodList<&Membership::add, &Membership::remove, &Membership::merge, &Membership::history,
+               &Membership::view, &Membership::suspects, &Membership::peer_answered,
+               &Membership::peer_silent, &Ring::successors, &Ring::rebuild, &Ring::owners,
+               &Ring::vnode_of, &Ring::preference_list, &Ring::active_list, &Warmup::ping,
+               &Warmup::counted, &Warmup::answered, &Transfer::complete, &Versioning::compare,
+               &Versioning::join, &Versioning::write, &Versioning::merge, &Versioning::context>;
 
 template <class M>
 struct MethodTraits;

@@ -6,25 +6,50 @@
 #include <utility>
 
 #include "core/codec.h"
+#include "node/last_write_wins.h"
+#include "node/no_transfer.h"
 
 namespace dynamo {
 
-namespace {
-
-bool at_work(const NodeConfig& config, std::string_view module) {
-  return std::find(config.modules.begin(), config.modules.end(), module) != config.modules.end();
+bool Node::at_work(std::string_view module) const {
+  const auto& modules = setup_.config.modules;
+  return std::find(modules.begin(), modules.end(), module) != modules.end();
 }
-
-}  // namespace
 
 Node::Node(NodeSetup setup, Storage& storage, Effects& effects)
     : setup_(std::move(setup)), storage_(storage), effects_(effects) {
   const NodeConfig& config = setup_.config;
-  if (at_work(config, "membership")) {
+  if (at_work("membership")) {
     membership_ = make_membership(*this, {config.gossip_period, config.call_timeout, config.seeds});
   }
-  if (at_work(config, "ring")) ring_ = make_ring({config.q, config.n});
-  if (at_work(config, "warmup")) warmup_ = make_warmup(*this);
+  if (at_work("ring")) ring_ = make_ring({config.q, config.n});
+  if (at_work("warmup")) warmup_ = make_warmup(*this);
+  if (membership_ && ring_) {
+    view_ = std::make_unique<ModulesView>(*membership_, *ring_, RingConfig{config.q, config.n},
+                                          [this](const History& before) {
+                                            if (transfer_) transfer_->history_grew(before);
+                                            if (lazy_) lazy_->history_grew(before);
+                                          });
+  }
+  if (at_work("versioning")) {
+    versioning_ =
+        make_versioning(config.reconciliation == "last_write_wins" ? Reconciliation::last_write_wins
+                                                                   : Reconciliation::siblings);
+  }
+  if (view_ && at_work("replication")) make_store();
+}
+
+void Node::make_store() {
+  const NodeConfig& config = setup_.config;
+  if (!versioning_) versioning_ = make_last_write_wins();
+  Env& env = *this;
+  store_ = std::make_unique<VersionedStore>(
+      env, *versioning_, StoreLimits{config.q, config.max_siblings, config.max_state_bytes});
+  const ReplicationConfig replication{config.call_timeout, config.retry_period,
+                                      config.request_memory, config.batch_bytes};
+  transfer_ =
+      at_work("transfer") ? make_transfer(*this, replication, *view_, *store_) : make_no_transfer();
+  lazy_ = make_coordinator(*this, replication, *view_, *store_, *transfer_);
 }
 
 Node::~Node() = default;
@@ -35,15 +60,16 @@ void Node::begin(const Moment& moment) {
 }
 
 void Node::end() {
-  // Histories only grow, so a new size is the sign of new events.
-  if (!membership_ || !ring_ || membership_->history().size() == events_in_ring_) return;
-  ring_->rebuild(membership_->history());
-  events_in_ring_ = membership_->history().size();
+  if (view_) view_->follow(true);
 }
 
 void Node::start(const Moment& moment, bool bootstrap) {
   handler(moment, [&] {
     if (membership_) membership_->start(bootstrap);
+    // What the disk held is no news: the modules read it themselves.
+    if (view_) view_->follow(false);
+    if (transfer_) transfer_->start(bootstrap);
+    if (lazy_) lazy_->start();
     if (warmup_) warmup_->start();
   });
 }
@@ -60,26 +86,37 @@ concept Takes = requires(Module& module, const Request& request,
 }  // namespace
 
 template <class Request>
+auto* Node::module_for() const {
+  if constexpr (Takes<Membership, Request>) {
+    return membership_.get();
+  } else if constexpr (Takes<LazyCoordinator, Request>) {
+    return lazy_.get();
+  } else if constexpr (Takes<Transfer, Request>) {
+    return transfer_.get();
+  } else {
+    static_assert(Takes<Warmup, Request>, "a request that no module has a handle() for");
+    return warmup_.get();
+  }
+}
+
+template <class Request>
 bool Node::dispatch(RequestToken token, std::string_view bytes) {
-  auto* const module = [this] {
-    if constexpr (Takes<Membership, Request>) {
-      return membership_.get();
-    } else {
-      static_assert(Takes<Warmup, Request>, "a request that no module has a handle() for");
-      return warmup_.get();
-    }
-  }();
+  auto* const module = module_for<Request>();
   if (module == nullptr) return false;
   std::optional<Request> request = from_bytes<Request>(bytes);
   if (!request) return false;
   auto answered = std::make_shared<bool>(false);
-  module->handle(
-      *request, Responder<typename Request::Reply>([this, token, answered](std::string reply) {
-        if (std::exchange(*answered, true)) {
-          throw std::logic_error("a " + std::string(Request::type_name) + " was answered twice");
-        }
-        effects_.reply(token, std::move(reply));
-      }));
+  const Responder<typename Request::Reply> responder([this, token, answered](std::string reply) {
+    if (std::exchange(*answered, true)) {
+      throw std::logic_error("a " + std::string(Request::type_name) + " was answered twice");
+    }
+    effects_.reply(token, std::move(reply));
+  });
+  if constexpr (Takes<Coordinator, Request>) {
+    serve(*request, responder);
+  } else {
+    module->handle(*request, responder);
+  }
   return true;
 }
 
@@ -146,10 +183,12 @@ void Node::call_raw(const NodeId& to, std::string_view type, std::string request
 namespace {
 
 template <class Module>
-Module* module_of(Node& node) {
+auto* module_of(Node& node) {
   if constexpr (std::is_same_v<Module, Membership>) return node.membership();
   if constexpr (std::is_same_v<Module, Ring>) return node.ring();
   if constexpr (std::is_same_v<Module, Warmup>) return node.warmup();
+  if constexpr (std::is_same_v<Module, Transfer>) return node.transfer();
+  if constexpr (std::is_same_v<Module, Versioning>) return node.versioning();
 }
 
 /// What a method returned, encoded; `void` becomes Done.

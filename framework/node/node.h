@@ -13,7 +13,9 @@
 
 #include "core/env.h"
 #include "core/random.h"
+#include "node/cluster_view.h"
 #include "node/config.h"
+#include "node/local_store.h"
 #include "node/messages.h"
 #include "node/methods.h"
 
@@ -88,6 +90,16 @@ class Node final : private Env {
   Membership* membership() { return membership_.get(); }
   Ring* ring() { return ring_.get(); }
   Warmup* warmup() { return warmup_.get(); }
+  Coordinator* coordinator() { return lazy_.get(); }
+  Transfer* transfer() { return transfer_.get(); }
+  /// The versioning at work: the solution's, or last write wins.
+  const Versioning* versioning() { return versioning_.get(); }
+
+  /// A client's request, within limits and with a deadline, as if it had come in a message. A
+  /// second answer of the coordinator is a bug and throws; one after the deadline is not heard.
+  /// Only inside handler(), and only with a coordinator at work.
+  template <class Request>
+  void serve(const Request& request, Responder<typename Request::Reply> responder);
   const NodeSetup& setup() const { return setup_; }
 
  private:
@@ -98,6 +110,12 @@ class Node final : private Env {
 
   void begin(const Moment& moment);
   void end();
+  void make_store();
+  bool at_work(std::string_view module) const;
+  template <class Request>
+  auto* module_for() const;
+  Status admit(const ClientWrite& request) const;
+  Status admit(const ClientRead& request) const;
   /// Hands a request to the module that takes such; false if that is not at work, or it is
   /// malformed.
   template <class Request>
@@ -127,7 +145,12 @@ class Node final : private Env {
   std::unique_ptr<Membership> membership_;
   std::unique_ptr<Ring> ring_;
   std::unique_ptr<Warmup> warmup_;
-  std::size_t events_in_ring_ = 0;  ///< Size of the history that the ring was built from.
+  // From lab 3 on; each needs those above it.
+  std::unique_ptr<ModulesView> view_;
+  std::unique_ptr<Versioning> versioning_;
+  std::unique_ptr<VersionedStore> store_;
+  std::unique_ptr<Transfer> transfer_;
+  std::unique_ptr<LazyCoordinator> lazy_;
 };
 
 template <class F>

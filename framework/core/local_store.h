@@ -1,0 +1,54 @@
+// A node's own keys: the only way to read, change or drop a key's state.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string_view>
+#include <vector>
+
+#include "core/keys.h"
+#include "core/result.h"
+#include "core/state.h"
+
+namespace dynamo {
+
+/// Given, over Storage: what is written here is durable before anything of the same handler leaves
+/// the node. States are only ever merged, by the versioning at work (lab 3: last write wins; lab 4:
+/// yours). Keys are 1 to 256 bytes. Only inside a handler.
+class LocalStore {
+ public:
+  /// Receives a key and the hash of its state; returns false to stop. The view dies when it
+  /// returns.
+  using Visitor = std::function<bool(std::string_view key, const StateHash& hash)>;
+
+  virtual ~LocalStore() = default;
+
+  /// The state held for `key`, tombstones included; nothing if none was ever written or it was
+  /// dropped.
+  virtual std::optional<State> get(std::string_view key) const = 0;
+
+  /// The hash of that state.
+  virtual std::optional<StateHash> hash(std::string_view key) const = 0;
+
+  /// Makes a new version here, on top of what is held, and returns the new state's hash. An error
+  /// changes nothing: no_room (the disk), too_large (a limit of siblings or bytes),
+  /// invalid_argument (the context is none).
+  virtual Result<StateHash> write(std::string_view key, const NewVersion& version) = 0;
+
+  /// Merges a state that came from elsewhere into what is held; repeating it changes nothing.
+  /// Returns the hash of what is held now. An error changes nothing: no_room, invalid_argument
+  /// (malformed).
+  virtual Result<StateHash> merge(std::string_view key, const State& state) = 0;
+
+  /// Forgets `key`, if its state still has this hash; else does nothing and returns false.
+  virtual bool drop(std::string_view key, const StateHash& expected) = 0;
+
+  /// Visits the keys of `vnode` in their order (by hash_of(key), then key), those after `after`;
+  /// empty: all. Do not write during a scan.
+  virtual void scan(VnodeId vnode, std::string_view after, const Visitor& visit) const = 0;
+
+  /// The vnodes in which at least one key is held, ascending.
+  virtual std::vector<VnodeId> vnodes() const = 0;
+};
+
+}  // namespace dynamo

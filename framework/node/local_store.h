@@ -1,0 +1,69 @@
+// LocalStore over Storage.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "core/env.h"
+#include "core/local_store.h"
+#include "versioning.h"
+
+namespace dynamo {
+
+/// Keeps states in the space "state", under hash_of(key) and the key, so that a vnode's keys lie
+/// together.
+inline constexpr std::string_view kStateSpace = "state";
+
+/// Longest key, so that it fits Storage's keys together with its hash.
+inline constexpr std::size_t kMaxKeyBytes = 256;
+
+/// What lies there. The trusted side of the simulator reads it from the disks of a world.
+struct Held {
+  std::uint64_t epoch = 0;  ///< Of this node's actor; of no matter to others, so outside the hash.
+  StateHash hash;
+  State state;
+  FIELDS(epoch, hash, state)
+};
+
+struct StoreLimits {
+  std::uint32_t q = 1;                ///< Vnodes of the ring.
+  std::size_t max_siblings = 0;       ///< Versions of a key.
+  std::uint64_t max_state_bytes = 0;  ///< All versions of a key and their clocks.
+};
+
+class VersionedStore final : public LocalStore {
+ public:
+  /// All three outlive the store.
+  VersionedStore(Env& env, const Versioning& versioning, const StoreLimits& limits)
+      : env_(env), versioning_(versioning), limits_(limits) {}
+
+  std::optional<State> get(std::string_view key) const override;
+  std::optional<StateHash> hash(std::string_view key) const override;
+  Result<StateHash> write(std::string_view key, const NewVersion& version) override;
+  Result<StateHash> merge(std::string_view key, const State& state) override;
+  bool drop(std::string_view key, const StateHash& expected) override;
+  void scan(VnodeId vnode, std::string_view after, const Visitor& visit) const override;
+  std::vector<VnodeId> vnodes() const override;
+
+ private:
+  std::optional<Held> held(std::string_view key) const;
+  std::uint64_t next_epoch() const;
+  Result<StateHash> keep(std::string_view key, const std::optional<Held>& before,
+                         const KeyState& after, const State& state);
+
+  Env& env_;
+  const Versioning& versioning_;
+  const StoreLimits limits_;
+};
+
+/// Versions by dot, clocks by actor: equal states have equal bytes, whoever made them.
+State state_of(KeyState state);
+
+/// Nothing if the bytes are none.
+std::optional<KeyState> key_state_of(const State& state);
+
+/// The key behind a key of the space "state".
+std::string_view key_in_state_space(std::string_view storage_key);
+
+}  // namespace dynamo
