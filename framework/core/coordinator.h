@@ -37,7 +37,8 @@ struct ReadOutcome {
   Result<std::optional<State>> state;
   std::uint32_t needed = 1;
   std::uint32_t got = 0;
-  FIELDS(state, needed, got)
+  std::string context;  ///< Of that state; given code fills it in: leave it empty.
+  FIELDS(state, needed, got, context)
   bool operator==(const ReadOutcome&) const = default;
 };
 

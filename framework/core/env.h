@@ -70,8 +70,6 @@ class Responder {
   using Send = std::function<void(std::string reply_bytes)>;
   explicit Responder(Send send) : send_(std::move(send)) {}
   void reply(const Reply& reply) const { send_(to_bytes(reply)); }
-  /// For the framework: a reply that is encoded already.
-  void pass_on(std::string reply_bytes) const { send_(std::move(reply_bytes)); }
 
  private:
   Send send_;

@@ -1,4 +1,5 @@
 // What stands between a client's request and the coordinator: limits and the deadline.
+#include <algorithm>
 #include <memory>
 #include <stdexcept>
 #include <utility>
@@ -21,7 +22,22 @@ Status key_fits(const std::string& key) {
 }
 
 WriteOutcome failed(const ClientWrite&, Error error) { return {std::move(error), 1, 0}; }
-ReadOutcome failed(const ClientRead&, Error error) { return {std::move(error), 1, 0}; }
+ReadOutcome failed(const ClientRead&, Error error) { return {std::move(error), 1, 0, {}}; }
+
+void add_context(const Versioning&, WriteOutcome&) {}
+
+/// What the client sends back with its next write of the key (P§4.4).
+void add_context(const Versioning& versioning, ReadOutcome& outcome) {
+  if (!outcome.state.ok() || !outcome.state.value()) return;
+  const std::optional<KeyState> state = key_state_of(*outcome.state.value());
+  if (!state) {
+    outcome.state = Error{ErrorCode::invalid_argument, "the coordinator answered with no state"};
+    return;
+  }
+  VectorClock context = versioning.context(*state);
+  std::sort(context.entries.begin(), context.entries.end());
+  outcome.context = to_bytes(context);
+}
 
 }  // namespace
 
@@ -67,7 +83,9 @@ void Node::serve(const Request& request, Responder<typename Request::Reply> resp
         }
         if (waiting->expired) return;
         cancel(waiting->deadline);
-        responder.pass_on(std::move(bytes));
+        auto outcome = from_bytes<Reply>(bytes).value();
+        add_context(*versioning_, outcome);
+        responder.reply(outcome);
       }));
 }
 
