@@ -2,12 +2,14 @@
 // asked for.
 #include "versioning.h"
 
-#include <algorithm>
 // BEGIN SOLUTION
+#include <algorithm>
 #include <tuple>
 #include <utility>
 // END SOLUTION
-#include <stdexcept>
+// BEGIN SKELETON
+// #include <stdexcept>
+// END SKELETON
 
 namespace dynamo {
 namespace {
@@ -49,6 +51,7 @@ class DottedVersioning final : public Versioning {
  public:
   explicit DottedVersioning(Reconciliation reconciliation) : reconciliation_(reconciliation) {}
 
+  // Part A: clocks.
   Order compare(const VectorClock& a, const VectorClock& b) const override {
     const bool a_covers = covers(a, b);
     const bool b_covers = covers(b, a);
@@ -63,6 +66,7 @@ class DottedVersioning final : public Versioning {
     return both;
   }
 
+  // Parts B and C: versions.
   KeyState write(const KeyState& held, const VectorClock& context, const Actor& actor,
                  const std::optional<std::string>& value, const Stamp& stamp) const override {
     const Dot dot{actor, std::max(count(held.clock, actor), count(context, actor)) + 1};
@@ -114,13 +118,45 @@ class DottedVersioning final : public Versioning {
   const Reconciliation reconciliation_;
 };
 // END SOLUTION
+// BEGIN SKELETON
+// // Yours to fill in; keep the names of the methods as they are.
+// class DottedVersioning final : public Versioning {
+//  public:
+//   explicit DottedVersioning(Reconciliation reconciliation) : reconciliation_(reconciliation) {}
+//
+//   // Part A: clocks.
+//   Order compare(const VectorClock& /*a*/, const VectorClock& /*b*/) const override {
+//     throw std::logic_error("TODO(lab4 A): compare: how clock a lies to clock b");
+//   }
+//
+//   VectorClock join(const VectorClock& /*a*/, const VectorClock& /*b*/) const override {
+//     throw std::logic_error("TODO(lab4 A): join: the least clock that covers both");
+//   }
+//
+//   // Part B: versions. Part C asks more of the same three.
+//   KeyState write(const KeyState& /*held*/, const VectorClock& /*context*/, const Actor& /*by*/,
+//                  const std::optional<std::string>& /*value*/,
+//                  const Stamp& /*stamp*/) const override {
+//     throw std::logic_error("TODO(lab4 B): write: a new version in the place of those seen");
+//   }
+//
+//   KeyState merge(const KeyState& /*a*/, const KeyState& /*b*/) const override {
+//     throw std::logic_error("TODO(lab4 B): merge: what two replicas know together");
+//   }
+//
+//   VectorClock context(const KeyState& /*state*/) const override {
+//     throw std::logic_error("TODO(lab4 B): context: a clock that covers all of the state");
+//   }
+//
+//  private:
+//   [[maybe_unused]] const Reconciliation reconciliation_;
+// };
+// END SKELETON
 
 }  // namespace
 
 std::unique_ptr<Versioning> make_versioning(Reconciliation reconciliation) {
-  // BEGIN SOLUTION
   return std::make_unique<DottedVersioning>(reconciliation);
-  // END SOLUTION
 }
 
 }  // namespace dynamo
