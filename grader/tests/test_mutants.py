@@ -6,9 +6,13 @@ it is true.
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from dynamolab import labs, mutants
+from dynamolab import build, labs, mutants
+from dynamolab.checks import Verdict
+from dynamolab.results import Outcome
 
 COURSE = labs.load_all()
 GRADED = [lab for lab in COURSE if lab.points]  # The warm-up gives no points and has no mutants.
@@ -48,3 +52,23 @@ def test_no_two_mutants_make_the_same_change(lab: labs.Lab) -> None:
         )
         assert changed and changed not in changes, f"{mutant.name} and {changes.get(changed)}"
         changes[changed] = mutant.name
+
+
+@pytest.mark.parametrize("everything", [False, True])
+def test_all_tells_of_an_expected_check_that_passes(
+    monkeypatch: pytest.MonkeyPatch, everything: bool
+) -> None:
+    lab = GRADED[0]
+    one, other, *_ = (check.id for check in lab.checks)
+    mutant = mutants.Mutant(Path("wrong"), lab, "wrong", "a slip", (one, other), ())
+
+    def only_one_catches(_mutant: object, stage: list[labs.Check], *_: object) -> dict[str, Verdict]:
+        return {c.id: Verdict(Outcome.FAIL if c.id == one else Outcome.PASS) for c in stage}
+
+    monkeypatch.setattr(mutants, "_run", only_one_catches)
+    caught = mutants.judge(
+        mutant, Path("node"), build.Framework("release", 1), everything=everything, seed=1, cpus=(0,)
+    )
+    assert caught.caught_by == [one]
+    assert caught.as_expected is not everything
+    assert (other in caught.trouble) is everything
