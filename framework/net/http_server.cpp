@@ -1,6 +1,7 @@
 #include "net/http_server.h"
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <iostream>
 #include <optional>
@@ -12,8 +13,8 @@
 #include <boost/beast/core/tcp_stream.hpp>
 #include <boost/beast/http/parser.hpp>
 #include <boost/beast/http/read.hpp>
+#include <boost/beast/http/status.hpp>
 #include <boost/beast/http/string_body.hpp>
-#include <boost/beast/http/write.hpp>
 
 #include "net/http_guard.h"
 
@@ -166,28 +167,39 @@ class HttpServer::Connection : public std::enable_shared_from_this<Connection> {
 
   void respond(HttpResponse response) {
     server_.count(method_, route_, response.status);
-    const unsigned version = parser_->is_header_done() ? parser_->get().version() : 11;
-    response_.emplace(static_cast<http::status>(response.status), version);
     const bool bodiless = response.status == 204 || response.status == 304;
-    if (!response.content_type.empty() && !bodiless) {
-      response_->set(http::field::content_type, response.content_type);
-    }
+    write_head(response, bodiless);
+    body_ = bodiless || head_ ? std::string() : std::move(response.body);
+    stream_.expires_after(server_.options_.timeout);
+    const std::array<boost::asio::const_buffer, 2> parts = {boost::asio::buffer(head_text_),
+                                                            boost::asio::buffer(body_)};
+    boost::asio::async_write(stream_, parts,
+                             [self = shared_from_this()](const Error& error, std::size_t) {
+                               if (error || self->server_.stopped_) return self->end();
+                               if (!self->keep_alive_) return self->linger();
+                               self->read();
+                             });
+  }
+
+  /// Beast's serializer walks over a list of small buffers for each response: a tenth of all time.
+  void write_head(const HttpResponse& response, bool bodiless) {
+    const bool old = parser_->is_header_done() && parser_->get().version() < 11;
+    const auto add = [this](std::string_view name, std::string_view value) {
+      head_text_.append(name).append(": ").append(value).append("\r\n");
+    };
+    const auto reason = http::obsolete_reason(static_cast<http::status>(response.status));
+    head_text_ = old ? "HTTP/1.0 " : "HTTP/1.1 ";
+    head_text_.append(std::to_string(response.status)).append(" ");
+    head_text_.append(reason.data(), reason.size()).append("\r\n");
+    if (!response.content_type.empty() && !bodiless) add("Content-Type", response.content_type);
     for (const auto& [name, value] : response.headers) {
       check_header(name, value);
-      response_->set(name, value);
+      add(name, value);
     }
-    response_->keep_alive(keep_alive_);
-    if (!bodiless) {
-      response_->content_length(response.body.size());
-      if (!head_) response_->body() = std::move(response.body);
-    }
-    stream_.expires_after(server_.options_.timeout);
-    http::async_write(stream_, *response_,
-                      [self = shared_from_this()](const Error& error, std::size_t) {
-                        if (error || self->server_.stopped_) return self->end();
-                        if (!self->keep_alive_) return self->linger();
-                        self->read();
-                      });
+    if (keep_alive_ && old) add("Connection", "keep-alive");
+    if (!keep_alive_ && !old) add("Connection", "close");
+    if (!bodiless) add("Content-Length", std::to_string(response.body.size()));
+    head_text_.append("\r\n");
   }
 
   void end() {
@@ -219,7 +231,8 @@ class HttpServer::Connection : public std::enable_shared_from_this<Connection> {
   beast::tcp_stream stream_;
   beast::flat_buffer buffer_{kMaxHeaderBytes + (64 << 10)};
   std::optional<http::request_parser<http::string_body>> parser_;
-  std::optional<http::response<http::string_body>> response_;
+  std::string head_text_;  ///< Of the response that is being written, as is body_.
+  std::string body_;
   bool keep_alive_ = false;
   bool head_ = false;                 ///< The body stays here.
   std::string_view method_ = "none";  ///< For the metrics, as is the next one.
