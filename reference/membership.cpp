@@ -174,7 +174,7 @@ class GossipMembership final : public Membership {
               [this, peer](Result<GossipReply> reply) {
                 if (!reply.ok()) return;
                 merge(reply->events);
-                if (reply->digest != digest_) push(peer, std::move(reply->events));
+                if (reply->digest != digest_) push(peer, reply->events);
               });
   }
 

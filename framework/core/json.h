@@ -51,15 +51,14 @@ Json state(const State& state);
 
 template <class T>
 Json to(const T& value) {
-  if constexpr (std::is_same_v<T, bool> || std::unsigned_integral<T>) {
+  if constexpr (std::is_same_v<T, bool> || std::unsigned_integral<T> ||
+                std::is_same_v<T, std::string>) {
     return value;
   } else if constexpr (std::is_enum_v<T>) {
     return name_of(value);
   } else if constexpr (std::is_same_v<T, Duration>) {
     if (value.count() % 1000 == 0) return value.count() / 1000;
     return static_cast<double>(value.count()) / 1000.0;
-  } else if constexpr (std::is_same_v<T, std::string>) {
-    return value;
   } else if constexpr (codec::is_vector<T>::value) {
     Json list = Json::array();
     for (const auto& item : value) list.push_back(to(item));

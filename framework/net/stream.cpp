@@ -6,6 +6,13 @@ namespace dynamo::net {
 
 using Error = boost::system::error_code;
 
+namespace {
+
+/// A buffer that grew beyond this in a rush is given back after it.
+constexpr std::size_t kKeptBytes = 1u << 20;
+
+}  // namespace
+
 Stream::Stream(boost::asio::ip::tcp::socket socket, std::weak_ptr<StreamOwner> owner,
                std::uint64_t queue_bytes, std::size_t longest_body)
     : socket_(std::move(socket)), owner_(std::move(owner)), queue_bytes_(queue_bytes) {
@@ -17,17 +24,23 @@ void Stream::start() {
   socket_.set_option(boost::asio::ip::tcp::no_delay(true), ignored);
   started_ = true;
   read_next();
-  if (!queue_.empty()) write_next();
+  if (!waiting_.empty()) write_soon();
 }
 
-bool Stream::write(std::string frame) {
+bool Stream::write(std::string_view frame) {
   // The other end would take a longer frame for a broken stream.
   if (frame.size() > kFrameHeaderBytes + kMaxFrameBodyBytes) return false;
-  if (closed_ || frame.size() > queue_bytes_ - queued_) return false;
-  queued_ += frame.size();
-  queue_.push_back(std::move(frame));
-  if (started_ && queue_.size() == 1) write_next();
+  if (closed_ || frame.size() > queue_bytes_ - leaving_.size() - waiting_.size()) return false;
+  waiting_.append(frame);
+  if (started_) write_soon();
   return true;
+}
+
+void Stream::write_soon() {
+  if (std::exchange(write_posted_, true)) return;
+  boost::asio::post(socket_.get_executor(), [self = shared_from_this()] {
+    if (!self->closed_) self->write_next();
+  });
 }
 
 void Stream::close() {
@@ -38,14 +51,21 @@ void Stream::close() {
 }
 
 void Stream::write_next() {
-  boost::asio::async_write(socket_, boost::asio::buffer(queue_.front()),
+  leaving_.clear();  // keeps its memory for what waits next
+  std::swap(leaving_, waiting_);
+  boost::asio::async_write(socket_, boost::asio::buffer(leaving_),
                            [self = shared_from_this()](const Error& error, std::size_t) {
                              if (self->closed_) return;
                              if (error) return self->fail(error.message());
-                             self->queued_ -= self->queue_.front().size();
-                             self->queue_.pop_front();
-                             if (!self->queue_.empty()) self->write_next();
+                             self->have_written();
                            });
+}
+
+void Stream::have_written() {
+  if (leaving_.capacity() > kKeptBytes) leaving_ = {};
+  leaving_.clear();
+  write_posted_ = !waiting_.empty();
+  if (write_posted_) write_next();
 }
 
 void Stream::read_next() {
@@ -70,7 +90,7 @@ void Stream::take_frames() {
         break;
       case FrameReader::State::frame:
         if (std::optional<Envelope> envelope = envelope_of(frames_.body())) {
-          owner->took(std::move(*envelope));
+          owner->took(std::move(*envelope), frames_.whole().size());
         } else {
           owner->dropped("malformed");
         }

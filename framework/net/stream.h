@@ -3,9 +3,9 @@
 
 #include <array>
 #include <cstdint>
-#include <deque>
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include "net/asio.h"
 #include "net/frame.h"
@@ -18,7 +18,8 @@ class Stream;
 class StreamOwner {
  public:
   virtual ~StreamOwner() = default;
-  virtual void took(Envelope envelope) = 0;
+  /// `frame_bytes` is what it took on the wire.
+  virtual void took(Envelope envelope, std::size_t frame_bytes) = 0;
   /// One frame was damaged, and is lost; the stream goes on.
   virtual void dropped(const std::string& why) = 0;
   /// The stream is of no more use. Comes once.
@@ -40,8 +41,9 @@ class Stream : public std::enable_shared_from_this<Stream> {
   /// Begins to read, and to write what waits. The socket is connected now.
   void start();
 
-  /// Queues a frame, also before start(). False, and nothing is queued, if it does not fit.
-  bool write(std::string frame);
+  /// Queues a frame, also before start(). False, and nothing is queued, if it does not fit. All
+  /// that is queued in one turn of the loop leaves together.
+  bool write(std::string_view frame);
 
   /// From the next frame on, bodies may have so many bytes: little until the other end has said who
   /// it is, then more.
@@ -52,15 +54,19 @@ class Stream : public std::enable_shared_from_this<Stream> {
 
  private:
   void read_next();
+  void write_soon();
   void write_next();
+  void have_written();
   void take_frames();
   void fail(const std::string& why);
 
   boost::asio::ip::tcp::socket socket_;
   std::weak_ptr<StreamOwner> owner_;  ///< Empty after close().
   const std::uint64_t queue_bytes_;
-  std::uint64_t queued_ = 0;       ///< Bytes in queue_.
-  std::deque<std::string> queue_;  ///< Its front is being written, if `started_`.
+  std::string waiting_;  ///< Frames, one after the other.
+  std::string leaving_;  ///< Is being written. With what waits at most queue_bytes_.
+  bool write_posted_ =
+      false;  ///< write_next() comes of itself: it is posted, or a write is under way.
   bool started_ = false;
   bool closed_ = false;
   FrameReader frames_;

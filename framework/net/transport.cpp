@@ -24,12 +24,6 @@ constexpr auto kSilence = 5s;       ///< After it, a connection that owes us ans
 /// Longest body from somebody who has not said who it is; a hello has about a hundred bytes.
 constexpr std::size_t kMaxHelloBytes = 1024;
 
-std::string direction(const char* way, MessageType type) {
-  return std::string("direction=\"") + way + "\",type=\"" + name_of_message(type) + "\"";
-}
-
-std::string reason(const std::string& why) { return "reason=\"" + why + "\""; }
-
 void log_line(const NodeId& self, const std::string& text) {
   std::cerr << self << ": " << text << '\n';
 }
@@ -48,15 +42,15 @@ class Transport::Link final : public StreamOwner, public std::enable_shared_from
       return refuse_later(call, "no connection yet; tried again soon");
     }
     if (!stream_) connect();
-    std::string frame = to_frame(
+    const std::string frame = to_frame(
         {FrameKind::request, call, transport_.options_.self, peer_, type, std::move(bytes)});
-    if (!stream_->write(std::move(frame))) {
-      transport_.metrics_.count("dynamo_queue_full_total", "peer=\"" + peer_ + "\"");
+    if (!stream_->write(frame)) {
+      transport_.metrics_.count("dynamo_queue_full_total", {{"peer", peer_}});
       return refuse_later(call, "the queue is full (config: peer_queue_bytes)");
     }
     if (calls_.empty()) heard_at_ = now;
     calls_.insert(call);
-    transport_.metrics_.count("dynamo_frames_total", direction("out", type));
+    transport_.count_frame(Transport::kOut, type, frame.size());
   }
 
   void forget(std::uint64_t call) {
@@ -72,19 +66,19 @@ class Transport::Link final : public StreamOwner, public std::enable_shared_from
     for (const std::uint64_t call : std::exchange(calls_, {})) refuse_later(call, why);
   }
 
-  void took(Envelope envelope) override {
+  void took(Envelope envelope, std::size_t frame_bytes) override {
     if (envelope.kind != FrameKind::reply || envelope.from != peer_) {
       return dropped("not for this link");
     }
     heard_at_ = std::chrono::steady_clock::now();
     pause_ = 0ms;
     if (calls_.erase(envelope.call) == 0) return;  // late, or twice
-    transport_.metrics_.count("dynamo_frames_total", direction("in", envelope.type));
+    transport_.count_frame(Transport::kIn, envelope.type, frame_bytes);
     transport_.on_reply_(envelope.call, std::move(envelope.payload));
   }
 
   void dropped(const std::string& why) override {
-    transport_.metrics_.count("dynamo_frames_dropped_total", reason(why));
+    transport_.metrics_.count("dynamo_frames_dropped_total", {{"reason", why}});
   }
 
   void close() {
@@ -155,16 +149,16 @@ class Transport::Session final : public StreamOwner, public std::enable_shared_f
   void broke(const std::string& /*why*/) override { end(); }
 
   void dropped(const std::string& why) override {
-    transport_.metrics_.count("dynamo_frames_dropped_total", reason(why));
+    transport_.metrics_.count("dynamo_frames_dropped_total", {{"reason", why}});
   }
 
-  void took(Envelope envelope) override {
+  void took(Envelope envelope, std::size_t frame_bytes) override {
     if (peer_.empty()) return hello(envelope);
     if (envelope.kind != FrameKind::request || envelope.from != peer_ ||
         envelope.to != transport_.options_.self) {
       return dropped("not for this link");
     }
-    transport_.metrics_.count("dynamo_frames_total", direction("in", envelope.type));
+    transport_.count_frame(Transport::kIn, envelope.type, frame_bytes);
     transport_.on_request_(
         peer_, envelope.type, std::move(envelope.payload),
         [weak = weak_from_this(), call = envelope.call, type = envelope.type](std::string bytes) {
@@ -205,12 +199,12 @@ class Transport::Session final : public StreamOwner, public std::enable_shared_f
 
   /// A reply that does not fit is lost; its asker learns from its timeout.
   void answer(std::uint64_t call, MessageType type, std::string bytes) {
-    std::string frame =
+    const std::string frame =
         to_frame({FrameKind::reply, call, transport_.options_.self, peer_, type, std::move(bytes)});
-    if (stream_->write(std::move(frame))) {
-      transport_.metrics_.count("dynamo_frames_total", direction("out", type));
+    if (stream_->write(frame)) {
+      transport_.count_frame(Transport::kOut, type, frame.size());
     } else {
-      transport_.metrics_.count("dynamo_queue_full_total", "peer=\"" + peer_ + "\"");
+      transport_.metrics_.count("dynamo_queue_full_total", {{"peer", peer_}});
     }
   }
 
@@ -242,6 +236,23 @@ Transport::Transport(boost::asio::io_context& io, TransportOptions options, Metr
 }
 
 Transport::~Transport() { stop(); }
+
+void Transport::count_frame(Direction direction, MessageType type, std::size_t bytes) {
+  std::vector<Traffic>& types = traffic_[direction];
+  if (types.empty()) {
+    const std::string_view way = direction == kIn ? "in" : "out";
+    std::vector<std::string> names = message_names();
+    names.emplace_back("unknown");  // any number can come from outside
+    for (const std::string& name : names) {
+      types.push_back(
+          {metrics_.counter("dynamo_frames_total", {{"direction", way}, {"type", name}}),
+           metrics_.counter("dynamo_frame_bytes_total", {{"direction", way}, {"type", name}})});
+    }
+  }
+  const Traffic& traffic = types[std::min<std::size_t>(type, types.size() - 1)];
+  ++traffic.frames;
+  traffic.bytes += bytes;
+}
 
 Address Transport::address() const {
   const tcp::endpoint endpoint = acceptor_.local_endpoint();

@@ -1,6 +1,7 @@
 // Requests and replies between nodes over TCP.
 #pragma once
 
+#include <array>
 #include <chrono>
 #include <cstdint>
 #include <functional>
@@ -8,6 +9,7 @@
 #include <memory>
 #include <set>
 #include <string>
+#include <vector>
 
 #include "net/asio.h"
 #include "net/frame.h"
@@ -65,7 +67,14 @@ class Transport {
   friend class Link;
   friend class Session;
 
+  enum Direction { kIn, kOut };
+  struct Traffic {
+    std::uint64_t& frames;
+    std::uint64_t& bytes;
+  };
+
   void accept();
+  void count_frame(Direction direction, MessageType type, std::size_t bytes);
   std::string secret_digest() const;
 
   boost::asio::io_context& io_;
@@ -76,6 +85,7 @@ class Transport {
   OnRequest on_request_;
   OnReply on_reply_;
   OnRefused on_refused_;
+  std::array<std::vector<Traffic>, 2> traffic_;  ///< By direction and type, unknown types last.
   std::map<NodeId, std::shared_ptr<Link>> links_;
   std::set<std::shared_ptr<Session>> sessions_;
   bool stopped_ = false;

@@ -112,14 +112,16 @@ HttpResponse place_of(Node& node, const std::string& key) {
   return json_response(body);
 }
 
+HttpResponse unknown_peer(const Peers& peers, const NodeId& id) {
+  std::string known;
+  for (const auto& [name, addresses] : peers) known += (known.empty() ? "" : ", ") + name;
+  return http_error(400, name_of(ErrorCode::invalid_argument),
+                    "\"" + id + "\" is not in the peers file, which names: " + known);
+}
+
 HttpResponse change(Node& node, const Peers& peers, const NodeId& subject, bool join) {
   if (node.membership() == nullptr) return not_at_work("membership");
-  if (!peers.contains(subject)) {
-    std::string known;
-    for (const auto& [id, addresses] : peers) known += (known.empty() ? "" : ", ") + id;
-    return http_error(400, name_of(ErrorCode::invalid_argument),
-                      "\"" + subject + "\" is not in the peers file, which names: " + known);
-  }
+  if (!peers.contains(subject)) return unknown_peer(peers, subject);
   return status_response(join ? node.membership()->add(subject)
                               : node.membership()->remove(subject));
 }
@@ -145,8 +147,9 @@ HttpResponse metrics(RealNode& real, Node& node) {
   return {200, "text/plain; version=0.0.4; charset=utf-8", metrics.text(), {}};
 }
 
-HttpResponse ping(Node& node, const NodeId& peer) {
+HttpResponse ping(Node& node, const Peers& peers, const NodeId& peer) {
   if (node.warmup() == nullptr) return not_at_work("warmup");
+  if (!peers.contains(peer)) return unknown_peer(peers, peer);
   node.warmup()->ping(peer);
   return json_response({{"done", true}});
 }
@@ -170,79 +173,132 @@ bool same_secret(std::string_view a, std::string_view b) {
 bool may_administer(const RealNode& node, const HttpRequest& request) {
   const std::string& token = node.options().admin_token;
   if (token.empty()) return true;
-  const auto found = request.headers.find("authorization");
-  return found != request.headers.end() && same_secret("Bearer " + token, found->second);
+  const std::string* said = request.header("Authorization");
+  return said != nullptr && same_secret("Bearer " + token, *said);
 }
 
-HttpResponse wrong_method(const std::string& allowed) {
-  HttpResponse response = http_error(405, "method_not_allowed", "this path takes " + allowed);
+/// A handler of the node that only reads its modules.
+template <HttpResponse (*work)(Node&)>
+void ask(RealNode& real, const HttpRequest& /*request*/, Respond respond) {
+  answer_with(real, std::move(respond), work);
+}
+
+void serve_ring(RealNode& real, const HttpRequest& request, Respond respond) {
+  for (const auto& [name, value] : request.query) {
+    if (name != "key") {
+      return respond(http_error(400, name_of(ErrorCode::invalid_argument),
+                                "unknown parameter \"" + name + "\"; known is: key"));
+    }
+  }
+  const auto key = request.query.find("key");
+  if (key == request.query.end()) return answer_with(real, std::move(respond), ring);
+  answer_with(real, std::move(respond),
+              [key = key->second](Node& node) { return place_of(node, key); });
+}
+
+void serve_members(RealNode& real, const HttpRequest& request, Respond respond) {
+  answer_with(
+      real, std::move(respond),
+      [&peers = real.options().peers, subject = request.path[2],
+       join = request.method == "POST"](Node& node) { return change(node, peers, subject, join); });
+}
+
+void serve_ping(RealNode& real, const HttpRequest& request, Respond respond) {
+  answer_with(real, std::move(respond),
+              [&peers = real.options().peers, peer = request.path[2]](Node& node) {
+                return ping(node, peers, peer);
+              });
+}
+
+void serve_health(RealNode& real, const HttpRequest& /*request*/, Respond respond) {
+  respond(json_response({{"id", real.options().id}, {"ready", true}}));
+}
+
+void serve_metrics(RealNode& real, const HttpRequest& /*request*/, Respond respond) {
+  answer_with(real, std::move(respond), [&real](Node& node) { return metrics(real, node); });
+}
+
+struct Route {
+  std::string_view pattern;  ///< A segment in capitals stands for any one.
+  std::string_view methods;  ///< As in "Allow"; a HEAD comes as GET.
+  void (*serve)(RealNode&, const HttpRequest&, Respond);
+};
+
+constexpr std::array kRoutes = {
+    Route{"/health", "GET", serve_health},
+    Route{"/metrics", "GET", serve_metrics},
+    Route{"/kv/KEY", "GET, PUT, DELETE", ask<kv>},
+    Route{"/admin/view", "GET", ask<view>},
+    Route{"/admin/history", "GET", ask<history>},
+    Route{"/admin/ring", "GET", serve_ring},
+    Route{"/admin/members/ID", "POST, DELETE", serve_members},
+    Route{"/admin/ping/ID", "POST", serve_ping},
+    Route{"/admin/warmup", "GET", ask<warmup>},
+};
+
+/// Compares without taking either apart: this runs once a request.
+bool fits(const std::vector<std::string>& path, std::string_view pattern) {
+  for (const std::string& segment : path) {
+    if (pattern.empty()) return false;
+    pattern.remove_prefix(1);  // the slash
+    const std::string_view wanted = pattern.substr(0, pattern.find('/'));
+    const bool any = wanted.front() >= 'A' && wanted.front() <= 'Z';
+    if (!any && wanted != segment) return false;
+    pattern.remove_prefix(wanted.size());
+  }
+  return pattern.empty();
+}
+
+const Route* find_route(const HttpRequest& request) {
+  const auto* const found = std::find_if(kRoutes.begin(), kRoutes.end(), [&](const Route& route) {
+    return fits(request.path, route.pattern);
+  });
+  return found == kRoutes.end() ? nullptr : found;
+}
+
+/// True if `methods`, "POST, DELETE" say, names `method`.
+bool names(std::string_view methods, std::string_view method) {
+  while (!methods.empty()) {
+    const std::string_view one = methods.substr(0, methods.find(','));
+    if (one == method) return true;
+    methods.remove_prefix(std::min(methods.size(), one.size() + 2));
+  }
+  return false;
+}
+
+HttpResponse wrong_method(std::string_view allowed) {
+  HttpResponse response =
+      http_error(405, "method_not_allowed", "this path takes " + std::string(allowed));
   response.headers["Allow"] = allowed;
   return response;
 }
 
-void serve_admin(RealNode& real, const HttpRequest& request, Respond respond) {
-  const auto& path = request.path;
-  const std::string what = path.size() > 1 ? path[1] : "";
-  const auto get = [&](std::function<HttpResponse(Node&)> work) {
-    if (request.method != "GET") return respond(wrong_method("GET"));
-    answer_with(real, std::move(respond), std::move(work));
-  };
-  if (path.size() == 2 && what == "view") return get(view);
-  if (path.size() == 2 && what == "history") return get(history);
-  if (path.size() == 2 && what == "warmup") return get(warmup);
-  if (path.size() == 2 && what == "ring") {
-    for (const auto& [name, value] : request.query) {
-      if (name != "key") {
-        return respond(http_error(400, name_of(ErrorCode::invalid_argument),
-                                  "unknown parameter \"" + name + "\"; known is: key"));
-      }
-    }
-    if (const auto key = request.query.find("key"); key != request.query.end()) {
-      return get([key = key->second](Node& node) { return place_of(node, key); });
-    }
-    return get(ring);
+HttpResponse no_such_path() {
+  std::string known;
+  for (const Route& route : kRoutes) {
+    known.append(known.empty() ? "" : ", ").append(route.pattern);
   }
-  if (path.size() == 3 && what == "members") {
-    if (request.method != "POST" && request.method != "DELETE")
-      return respond(wrong_method("POST, DELETE"));
-    return answer_with(
-        real, std::move(respond),
-        [&peers = real.options().peers, subject = path[2], join = request.method == "POST"](
-            Node& node) { return change(node, peers, subject, join); });
-  }
-  if (path.size() == 3 && what == "ping") {
-    if (request.method != "POST") return respond(wrong_method("POST"));
-    return answer_with(real, std::move(respond),
-                       [peer = path[2]](Node& node) { return ping(node, peer); });
-  }
-  respond(http_error(
-      404, name_of(ErrorCode::not_found),
-      "no such path; there are /admin/view, /admin/history, /admin/ring, /admin/members/ID"));
+  return http_error(404, name_of(ErrorCode::not_found), "no such path; there are " + known);
 }
 
 }  // namespace
 
+std::string_view route_of(const HttpRequest& request) {
+  const Route* route = find_route(request);
+  return route == nullptr ? "other" : route->pattern;
+}
+
 void serve_http(RealNode& real, const HttpRequest& request, Respond respond) {
-  const std::string& first = request.path.front();
-  if (first == "admin") {
-    if (!may_administer(real, request)) {
-      HttpResponse response =
-          http_error(401, "unauthorized", "say Authorization: Bearer and the admin token");
-      response.headers["WWW-Authenticate"] = "Bearer";
-      return respond(std::move(response));
-    }
-    return serve_admin(real, request, std::move(respond));
+  if (request.path.front() == "admin" && !may_administer(real, request)) {
+    HttpResponse response =
+        http_error(401, "unauthorized", "say Authorization: Bearer and the admin token");
+    response.headers["WWW-Authenticate"] = "Bearer";
+    return respond(std::move(response));
   }
-  if (first == "kv" && request.path.size() == 2) return answer_with(real, std::move(respond), kv);
-  if (request.path.size() == 1 && (first == "health" || first == "metrics")) {
-    if (request.method != "GET") return respond(wrong_method("GET"));
-    if (first == "health")
-      return respond(json_response({{"id", real.options().id}, {"ready", true}}));
-    return answer_with(real, std::move(respond),
-                       [&real](Node& node) { return metrics(real, node); });
-  }
-  respond(http_error(404, name_of(ErrorCode::not_found),
-                     "no such path; there are /admin/…, /kv/KEY, /health, /metrics"));
+  const Route* route = find_route(request);
+  if (route == nullptr) return respond(no_such_path());
+  if (!names(route->methods, request.method)) return respond(wrong_method(route->methods));
+  route->serve(real, request, std::move(respond));
 }
 
 }  // namespace dynamo

@@ -47,14 +47,16 @@ template <class Module_, class R, class... A>
 struct MethodTraits<R (Module_::*)(A...) const> : MethodTraits<R (Module_::*)(A...)> {};
 
 namespace detail {
+/// Pointers to virtual members are no constants for ==; as parts of a type they can be compared.
+template <auto M>
+struct Named {};
+
 template <auto Wanted, auto... M>
 constexpr MethodId index_of(MethodList<M...>) {
   MethodId index = 0;
   bool found = false;
   const auto look = [&]<auto Candidate>() {
-    if constexpr (std::is_same_v<decltype(Candidate), decltype(Wanted)>) {
-      if (Candidate == Wanted) found = true;
-    }
+    if constexpr (std::is_same_v<Named<Candidate>, Named<Wanted>>) found = true;
     if (!found) ++index;
   };
   (look.template operator()<M>(), ...);

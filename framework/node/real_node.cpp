@@ -60,9 +60,11 @@ void RealNode::start() {
     node_.start(moment(), options_.bootstrap);
     if (options_.bootstrap) warn_of_bootstrap();
   });
-  http_.start([this](const net::HttpRequest& request, net::HttpServer::Respond respond) {
-    serve_http(*this, request, std::move(respond));
-  });
+  http_.start(
+      [this](const net::HttpRequest& request, net::HttpServer::Respond respond) {
+        serve_http(*this, request, std::move(respond));
+      },
+      route_of);
 }
 
 void RealNode::warn_of_bootstrap() {
@@ -101,9 +103,20 @@ void RealNode::turn() {
   const std::vector<std::function<void()>> handlers = std::exchange(inbox_, {});
   store_.begin();
   for (const auto& handler : handlers) handler();
-  metrics_.count("dynamo_handlers_total", "", handlers.size());
-  if (store_.commit()) metrics_.count("dynamo_commits_total");
+  handlers_ += handlers.size();
+  commit();
   for (const auto& output : std::exchange(outbox_, {})) output();
+}
+
+void RealNode::commit() {
+  const auto begin = std::chrono::steady_clock::now();
+  const Commit commit = store_.commit();
+  if (commit.writes == 0) return;
+  const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begin;
+  metrics_.count("dynamo_commits_total");
+  metrics_.count("dynamo_commit_writes_total", {}, commit.writes);
+  metrics_.count("dynamo_commit_bytes_total", {}, commit.bytes);
+  metrics_.observe_seconds("dynamo_commit_seconds", took.count());
 }
 
 void RealNode::run_handler(std::function<void(Node&)> work, std::function<void()> answer) {
@@ -121,7 +134,7 @@ void RealNode::take_request(const NodeId& from, MessageType type, std::string by
   enqueue([this, token, from, type, bytes = std::move(bytes)] {
     if (node_.request(moment(), token, from, type, bytes)) return;
     requests_.erase(token);
-    metrics_.count("dynamo_frames_dropped_total", "reason=\"no module takes it\"");
+    metrics_.count("dynamo_frames_dropped_total", {{"reason", "no module takes it"}});
   });
 }
 

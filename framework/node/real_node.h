@@ -57,6 +57,7 @@ class RealNode final : private Effects {
  private:
   void enqueue(std::function<void()> handler);
   void turn();
+  void commit();
   void warn_of_bootstrap();
   void end_call(CallId id, Result<std::string> outcome);
   void take_request(const NodeId& from, MessageType type, std::string bytes, net::Answer answer);
@@ -76,6 +77,7 @@ class RealNode final : private Effects {
   boost::asio::io_context& io_;
   const RealNodeOptions options_;
   net::Metrics metrics_;
+  std::uint64_t& handlers_ = metrics_.counter("dynamo_handlers_total");
   Random random_;
   const std::chrono::steady_clock::time_point born_ = std::chrono::steady_clock::now();
   LmdbStore store_;

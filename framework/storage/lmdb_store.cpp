@@ -158,9 +158,14 @@ struct LmdbStore::Lmdb {
     MDB_val k = view_of(full);
     MDB_val v = view_of(value);
     check(mdb_put(in_handler(), dbi, &k, &v, 0), "write");
-    dirty = true;
+    count_write(full.size() + value.size());
     overdrawn = overdrawn || used() > options.limit_bytes;
     if (overdrawn) check(MDB_MAP_FULL, "write");
+  }
+
+  void count_write(std::size_t bytes) {
+    ++wrote.writes;
+    wrote.bytes += bytes;
   }
 
   /// Bytes that the tree takes now, free pages inside of it not counted.
@@ -176,7 +181,7 @@ struct LmdbStore::Lmdb {
   MDB_env* env = nullptr;
   MDB_dbi dbi = 0;
   MDB_txn* txn = nullptr;
-  bool dirty = false;  ///< The open transaction has written something.
+  Commit wrote;  ///< By the open transaction.
   bool overdrawn =
       false;  ///< It has written more than there is room for: it must not be committed.
 };
@@ -222,17 +227,17 @@ void LmdbStore::begin() {
   lmdb_->check(mdb_txn_begin(lmdb_->env, nullptr, 0, &lmdb_->txn), "begin a transaction");
 }
 
-bool LmdbStore::commit() {
+Commit LmdbStore::commit() {
   if (lmdb_->overdrawn) lmdb_->check(MDB_MAP_FULL, "make the writes durable");
   MDB_txn* txn = std::exchange(lmdb_->txn, nullptr);
-  const bool wrote = std::exchange(lmdb_->dirty, false);
-  if (txn == nullptr) return false;
-  if (!wrote) {
+  const Commit wrote = std::exchange(lmdb_->wrote, {});
+  if (txn == nullptr) return {};
+  if (wrote.writes == 0) {
     mdb_txn_abort(txn);  // nothing to keep, so nothing to sync
-    return false;
+    return {};
   }
   lmdb_->check(mdb_txn_commit(txn), "make the writes durable");
-  return true;
+  return wrote;
 }
 
 std::optional<std::string> LmdbStore::get(std::string_view space, std::string_view key) const {
@@ -254,7 +259,7 @@ void LmdbStore::erase(std::string_view space, std::string_view key) {
   const int code = mdb_del(lmdb_->in_handler(), lmdb_->dbi, &k, nullptr);
   if (code == MDB_NOTFOUND) return;
   lmdb_->check(code, "erase");
-  lmdb_->dirty = true;
+  lmdb_->count_write(full.size());
 }
 
 void LmdbStore::scan(std::string_view space, std::string_view from, const Visitor& visit) const {

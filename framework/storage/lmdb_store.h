@@ -25,6 +25,12 @@ struct LmdbOptions {
   bool durable = true;            ///< False: no fsync, for benchmarks that say so.
 };
 
+/// What one transaction wrote.
+struct Commit {
+  std::uint64_t writes = 0;  ///< Keys set or erased; 0: there was nothing to write, and no sync.
+  std::uint64_t bytes = 0;   ///< Of their keys and values.
+};
+
 /// begin() … reads and writes of some handlers … commit(): all of them durable, or none. Outside of
 /// that pair there is no storage: it throws std::logic_error. One thread.
 class LmdbStore final : public Storage {
@@ -45,10 +51,10 @@ class LmdbStore final : public Storage {
   /// Opens the transaction that everything until commit() belongs to.
   void begin();
 
-  /// Returns true if there was something to write; it is on the disk then. Throws StorageError,
+  /// What was written; it is on the disk then. Throws StorageError,
   /// after which the store is of no use: the node must stop, and nothing of the transaction may
   /// leave it.
-  bool commit();
+  Commit commit();
 
   std::optional<std::string> get(std::string_view space, std::string_view key) const override;
   void put(std::string_view space, std::string_view key, std::string_view value) override;

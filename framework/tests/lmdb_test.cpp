@@ -33,9 +33,14 @@ TEST(LmdbStore, keeps_what_was_committed_and_nothing_else) {
     EXPECT_TRUE(store.was_empty());
     store.begin();
     store.put("s", "kept", "1");
-    EXPECT_TRUE(store.commit());
+    const Commit commit = store.commit();
+    EXPECT_EQ(commit.writes, 1u);
+    EXPECT_EQ(commit.bytes, std::string("_s"
+                                        "kept"
+                                        "1")
+                                .size());
     store.begin();
-    EXPECT_FALSE(store.commit()) << "nothing was written";
+    EXPECT_EQ(store.commit().writes, 0u) << "nothing was written";
     store.begin();
     store.put("s", "lost", "1");
     store.erase("s", "kept");

@@ -88,7 +88,7 @@ TEST_F(NodeCli, serves_and_ends_on_sigterm_in_the_middle_of_things) {
     // An idle keep-alive connection and half a request must not hold it up.
     boost::asio::io_context io;
     std::vector<tcp::socket> open;
-    for (const char* sent : {"GET /health HTTP/1.1\r\n\r\n", "GET /hea"}) {
+    for (const char* sent : {"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n", "GET /hea"}) {
       open.emplace_back(io).connect({boost::asio::ip::make_address("127.0.0.1"), http_port(*node)});
       boost::asio::write(open.back(), boost::asio::buffer(std::string(sent)));
     }
@@ -189,7 +189,7 @@ TEST_F(NodeCli, beyond_loopback_only_with_a_token) {
   const std::string token = folder_.file("token", "0123456789abcdef\r\n").string();
   const auto node = run(good({"--bind", "0.0.0.0", "--admin-token-file", token}));
   ASSERT_TRUE(node->wait_for("ready n1 peer 0.0.0.0:")) << node->err();
-  const std::string get = "GET /admin/view HTTP/1.1\r\nConnection: close\r\n";
+  const std::string get = "GET /admin/view HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n";
   EXPECT_TRUE(ask(http_port(*node), get + "\r\n").starts_with("HTTP/1.1 401"));
   EXPECT_TRUE(ask(http_port(*node), get + "Authorization: Bearer 0123456789abcdef\r\n\r\n")
                   .starts_with("HTTP/1.1 200"));
@@ -199,7 +199,8 @@ TEST_F(NodeCli, bootstrap_on_a_disk_with_a_history_is_ignored_aloud) {
   const auto first_life = [&](std::vector<std::string> words) {
     const auto node = run(good(std::move(words)));
     EXPECT_TRUE(node->wait_for("ready"));
-    ask(http_port(*node), "GET /admin/view HTTP/1.1\r\nConnection: close\r\n\r\n");
+    ask(http_port(*node),
+        "GET /admin/view HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
     node->send(SIGTERM);
     EXPECT_EQ(node->wait(), 0);
     return node->err();
@@ -237,7 +238,7 @@ TEST_F(NodeCli, last_words_of_a_solution_that_dies) {
     const auto node = run(good({"--config", config}), THROWING_NODE);
     ASSERT_TRUE(node->wait_for("ready")) << node->err();
     const std::string target = std::string("/admin/ping/") + one.peer;
-    EXPECT_EQ(ask(http_port(*node), "POST " + target + " HTTP/1.1\r\n\r\n"), "")
+    EXPECT_EQ(ask(http_port(*node), "POST " + target + " HTTP/1.1\r\nHost: localhost\r\n\r\n"), "")
         << "nothing leaves of a handler that died";
     const int code = node->wait();
     if (kSanitized && one.code < 0) continue;  // the sanitizer has its own report
@@ -257,7 +258,8 @@ TEST_F(NodeCli, timers_and_calls_of_a_constructor_take_effect) {
   std::string answer;
   while (answer.find(R"({"counted":1,"answered":1})") == answer.npos &&
          std::chrono::steady_clock::now() < deadline) {
-    answer = ask(port, "GET /admin/warmup HTTP/1.1\r\nConnection: close\r\n\r\n");
+    answer =
+        ask(port, "GET /admin/warmup HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
   }
   EXPECT_NE(answer.find(R"({"counted":1,"answered":1})"), answer.npos) << answer;
   node->send(SIGTERM);

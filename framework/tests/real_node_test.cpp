@@ -51,7 +51,7 @@ class RealNodeTest : public ::testing::Test {
 
   /// What the node answers to `method target`; waits for it.
   HttpResponse ask(RealNode& node, const std::string& method, const std::string& target,
-                   std::map<std::string, std::string> headers = {}) {
+                   net::HttpHeaders headers = {}) {
     HttpRequest request;
     request.method = method;
     request.headers = std::move(headers);
@@ -163,6 +163,8 @@ TEST_F(RealNodeTest, errors_have_a_status_a_code_and_a_cure) {
   RealNode& node = start(options());
   EXPECT_EQ(error(node, "POST", "/admin/members/n7"),
             "400 invalid_argument: \"n7\" is not in the peers file, which names: n1, n2, n3");
+  EXPECT_EQ(error(node, "POST", "/admin/ping/n7"),
+            "400 invalid_argument: \"n7\" is not in the peers file, which names: n1, n2, n3");
   EXPECT_TRUE(error(node, "POST", "/admin/members/n1").starts_with("400 invalid_argument: "));
   EXPECT_TRUE(error(node, "DELETE", "/admin/members/n2").starts_with("404 not_found: "));
   EXPECT_EQ(error(node, "POST", "/admin/members/n2"), "200");
@@ -179,12 +181,13 @@ TEST_F(RealNodeTest, errors_have_a_status_a_code_and_a_cure) {
 
 TEST_F(RealNodeTest, another_method_gets_405_and_what_is_allowed) {
   RealNode& node = start(options());
-  const std::array<std::array<std::string, 3>, 6> cases = {
+  const std::array<std::array<std::string, 3>, 7> cases = {
       {{"POST", "/admin/view", "GET"},
        {"PUT", "/admin/history", "GET"},
        {"DELETE", "/admin/ring", "GET"},
        {"GET", "/admin/members/n2", "POST, DELETE"},
        {"GET", "/admin/ping/n2", "POST"},
+       {"POST", "/kv/cart", "GET, PUT, DELETE"},
        {"POST", "/health", "GET"}}};
   for (const auto& [method, target, allowed] : cases) {
     const HttpResponse response = ask(node, method, target);
@@ -225,6 +228,46 @@ TEST_F(RealNodeTest, health_metrics_and_warm_up) {
   EXPECT_NE(metrics.body.find("dynamo_frames_total{direction=\"out\",type=\"Ping\"} 1\n"),
             std::string::npos)
       << metrics.body;
+}
+
+TEST_F(RealNodeTest, metrics_tell_of_frames_and_commits) {
+  RealNode& n1 = start(options("n1"));
+  start(options("n2"));
+  EXPECT_EQ(ask(n1, "POST", "/admin/members/n2").status, 200);
+  EXPECT_EQ(ask(n1, "POST", "/admin/ping/n2").status, 200);
+  ASSERT_TRUE(run_until(*io_, [&] { return get(n1, "/admin/warmup")["answered"] == 1; }));
+  const net::Metrics& metrics = n1.metrics();
+  for (const std::string_view direction : {"in", "out"}) {
+    EXPECT_EQ(metrics.value("dynamo_frames_total", {{"direction", direction}, {"type", "Ping"}}),
+              1u);
+    const auto bytes =
+        metrics.value("dynamo_frame_bytes_total", {{"direction", direction}, {"type", "Ping"}});
+    EXPECT_GT(bytes, net::kFrameHeaderBytes);
+    EXPECT_LT(bytes, 100u);
+  }
+  EXPECT_EQ(metrics.value("dynamo_frames_total", {{"direction", "in"}, {"type", "unknown"}}), 0u);
+  const std::uint64_t commits = metrics.value("dynamo_commits_total");
+  EXPECT_GE(commits, 1u);
+  EXPECT_GE(metrics.value("dynamo_commit_writes_total"), commits);
+  EXPECT_GE(metrics.value("dynamo_commit_bytes_total"), 10 * commits);
+  const std::string text = ask(n1, "GET", "/metrics").body;
+  EXPECT_NE(text.find("# TYPE dynamo_commit_seconds histogram\n"), text.npos) << text;
+  EXPECT_NE(text.find("dynamo_commit_seconds_count "), text.npos) << text;
+}
+
+TEST_F(RealNodeTest, route_is_a_pattern_never_a_path) {
+  const std::array<std::array<std::string_view, 2>, 6> cases = {
+      {{"/kv/cart", "/kv/KEY"},
+       {"/kv/a%2Fb", "/kv/KEY"},
+       {"/admin/members/n2", "/admin/members/ID"},
+       {"/admin/ring?key=a", "/admin/ring"},
+       {"/kv/a/b", "other"},
+       {"/", "other"}}};
+  for (const auto& [target, route] : cases) {
+    HttpRequest request;
+    ASSERT_TRUE(net::split_target(target, request));
+    EXPECT_EQ(route_of(request), route) << target;
+  }
 }
 
 TEST_F(RealNodeTest, module_that_is_not_at_work_gets_501) {

@@ -93,7 +93,22 @@ TEST_F(TransportTest, request_is_answered) {
   ASSERT_TRUE(run_until(io_, [&] { return !n1.replies.empty(); }));
   EXPECT_EQ(n1.replies, std::vector<std::string>{"7 re: hello"});
   EXPECT_EQ(n2.requests, std::vector<std::string>{"n1: hello"});
-  EXPECT_EQ(n2.metrics.value("dynamo_frames_total", "direction=\"in\",type=\"Ping\""), 1u);
+  EXPECT_EQ(n2.metrics.value("dynamo_frames_total", {{"direction", "in"}, {"type", "Ping"}}), 1u);
+  EXPECT_EQ(n2.metrics.value("dynamo_frame_bytes_total", {{"direction", "in"}, {"type", "Ping"}}),
+            to_frame({FrameKind::request, 7, "n1", "n2", 0, "hello"}).size());
+}
+
+TEST_F(TransportTest, types_from_outside_are_one_label) {
+  End& n1 = make("n1");
+  tcp::socket socket = raw();
+  std::string bytes = hello();
+  for (const MessageType type : {9, 999, 65535}) {
+    bytes += to_frame({FrameKind::request, type, "n2", "n1", type, "x"});
+  }
+  boost::asio::write(socket, boost::asio::buffer(bytes));
+  ASSERT_TRUE(run_until(io_, [&] { return n1.requests.size() == 3; }));
+  EXPECT_EQ(n1.metrics.value("dynamo_frames_total", {{"direction", "in"}, {"type", "unknown"}}),
+            3u);
 }
 
 TEST_F(TransportTest, many_requests_stay_in_order) {
@@ -156,7 +171,7 @@ TEST_F(TransportTest, queue_has_a_bound_and_goes_on_after_it) {
   EXPECT_EQ(n1.refused,
             std::vector<std::string>{"2 n2: the queue is full (config: peer_queue_bytes)"});
   EXPECT_EQ(n1.replies.back(), "3 re: small");
-  EXPECT_EQ(n1.metrics.value("dynamo_queue_full_total", "peer=\"n2\""), 1u);
+  EXPECT_EQ(n1.metrics.value("dynamo_queue_full_total", {{"peer", "n2"}}), 1u);
 }
 
 TEST_F(TransportTest, message_longer_than_any_frame_is_refused_alone) {
@@ -177,7 +192,7 @@ TEST_F(TransportTest, reply_that_does_not_fit_is_lost_alone) {
   ASSERT_TRUE(run_until(io_, [&] { return !n1.replies.empty(); }));
   EXPECT_EQ(n1.replies, std::vector<std::string>{"2 re: small"});
   EXPECT_TRUE(n1.refused.empty());
-  EXPECT_EQ(n2.metrics.value("dynamo_queue_full_total", "peer=\"n1\""), 1u);
+  EXPECT_EQ(n2.metrics.value("dynamo_queue_full_total", {{"peer", "n1"}}), 1u);
 }
 
 TEST_F(TransportTest, another_secret_is_refused) {
@@ -216,8 +231,8 @@ TEST_F(TransportTest, damaged_frame_is_dropped_and_the_connection_lives_on) {
                                          to_frame(misled) + ping(5, "five")));
   ASSERT_TRUE(run_until(io_, [&] { return n1.requests.size() == 2; }));
   EXPECT_EQ(n1.requests, (std::vector<std::string>{"n2: one", "n2: five"}));
-  EXPECT_EQ(n1.metrics.value("dynamo_frames_dropped_total", "reason=\"checksum\""), 1u);
-  EXPECT_EQ(n1.metrics.value("dynamo_frames_dropped_total", "reason=\"not for this link\""), 2u);
+  EXPECT_EQ(n1.metrics.value("dynamo_frames_dropped_total", {{"reason", "checksum"}}), 1u);
+  EXPECT_EQ(n1.metrics.value("dynamo_frames_dropped_total", {{"reason", "not for this link"}}), 2u);
 }
 
 TEST_F(TransportTest, connections_have_a_bound) {

@@ -138,7 +138,8 @@ def judge(
     cpus: tuple[int, ...],
 ) -> Caught:
     """The expected checks first, stopping at the first that catches; the other checks only if none
-    of them did (to tell who else sees it), or if everything is asked for."""
+    of them did (to tell who else sees it), or if everything is asked for: then each expected check
+    must catch it."""
     caught = Caught(mutant)
     expected = [check for check in mutant.lab.checks if check.id in mutant.expected]
     others = [check for check in mutant.lab.checks if check.id not in mutant.expected]
@@ -157,6 +158,10 @@ def judge(
                 caught.trouble = f"{check}: {verdict.message}"
     if not set(caught.caught_by) & set(mutant.expected) and caught.caught_by:
         caught.trouble = caught.trouble or "caught, but by none of the checks that are said to"
+    if everything and not caught.survived:
+        passed = [check for check in mutant.expected if check not in caught.caught_by]
+        if passed and not caught.trouble:
+            caught.trouble = f"passes {', '.join(passed)}, said to catch it"
     return caught
 
 

@@ -13,7 +13,10 @@ from dynamolab.suggest import did_you_mean
 def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("labs", nargs="*", metavar="LAB", help="number or name; none: all")
     parser.add_argument(
-        "--all", action="store_true", dest="everything", help="run every check: the whole table"
+        "--all",
+        action="store_true",
+        dest="everything",
+        help="run every check: the whole table; all checks that are said to catch a mutant must",
     )
     parser.add_argument(
         "--only",
