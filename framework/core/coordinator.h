@@ -37,7 +37,7 @@ struct ReadOutcome {
   Result<std::optional<State>> state;
   std::uint32_t needed = 1;
   std::uint32_t got = 0;
-  std::string context;  ///< Of that state; given code fills it in: leave it empty.
+  std::string context{};  ///< Of that state; given code fills it in: leave it out.
   FIELDS(state, needed, got, context)
   bool operator==(const ReadOutcome&) const = default;
 };
