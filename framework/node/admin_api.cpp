@@ -8,6 +8,8 @@
 #include <utility>
 
 #include "core/json.h"
+#include "node/error_status.h"
+#include "node/kv_api.h"
 #include "node/real_node.h"
 
 namespace dynamo {
@@ -18,25 +20,6 @@ using net::http_error;
 using net::HttpRequest;
 using net::HttpResponse;
 using Respond = net::HttpServer::Respond;
-
-int status_of(ErrorCode code) {
-  switch (code) {
-    case ErrorCode::invalid_argument:
-      return 400;
-    case ErrorCode::not_found:
-      return 404;
-    case ErrorCode::already_exists:
-      return 409;
-    case ErrorCode::no_room:
-      return 507;
-    case ErrorCode::not_a_member:
-    case ErrorCode::refused:
-      return 503;
-    case ErrorCode::timed_out:
-      return 504;
-  }
-  return 500;
-}
 
 HttpResponse json_response(const Json& body) {
   return {200,
@@ -124,14 +107,6 @@ HttpResponse change(Node& node, const Peers& peers, const NodeId& subject, bool 
   if (!peers.contains(subject)) return unknown_peer(peers, subject);
   return status_response(join ? node.membership()->add(subject)
                               : node.membership()->remove(subject));
-}
-
-HttpResponse kv(Node& node) {
-  if (node.membership() == nullptr || !is_member(node)) {
-    return http_error(503, name_of(ErrorCode::not_a_member),
-                      node.setup().self + " is not a member; ask a node that is one");
-  }
-  return not_at_work("coordinator");
 }
 
 HttpResponse metrics(RealNode& real, Node& node) {
@@ -227,7 +202,7 @@ struct Route {
 constexpr std::array kRoutes = {
     Route{"/health", "GET", serve_health},
     Route{"/metrics", "GET", serve_metrics},
-    Route{"/kv/KEY", "GET, PUT, DELETE", ask<kv>},
+    Route{"/kv/KEY", "GET, PUT, DELETE", serve_kv},
     Route{"/admin/view", "GET", ask<view>},
     Route{"/admin/history", "GET", ask<history>},
     Route{"/admin/ring", "GET", serve_ring},

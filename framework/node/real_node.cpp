@@ -1,5 +1,7 @@
 #include "node/real_node.h"
 
+#include <array>
+#include <cstdio>
 #include <iostream>
 #include <random>
 #include <utility>
@@ -32,6 +34,7 @@ constexpr std::size_t kMaxOpenRequests = 65536;
 RealNode::RealNode(boost::asio::io_context& io, RealNodeOptions options)
     : io_(io),
       options_(std::move(options)),
+      seal_(options_.config.cluster_secret),
       random_(seed_of_this_process()),
       // 48 bits, so that any JSON reader keeps them.
       store_({options_.data, options_.config.disk_limit_bytes, true}, random_.next() >> 16),
@@ -136,6 +139,18 @@ void RealNode::take_request(const NodeId& from, MessageType type, std::string by
     requests_.erase(token);
     metrics_.count("dynamo_frames_dropped_total", {{"reason", "no module takes it"}});
   });
+}
+
+void RealNode::ask(MessageType type, std::string bytes, net::Answer answer) {
+  take_request(NodeId{}, type, std::move(bytes), std::move(answer));
+}
+
+std::string RealNode::new_request_id() {
+  std::array<char, 33> number{};
+  std::snprintf(number.data(), number.size(), "%016llx%016llx",
+                static_cast<unsigned long long>(random_.next()),
+                static_cast<unsigned long long>(random_.next()));
+  return options_.id + "-" + number.data();
 }
 
 void RealNode::end_call(CallId id, Result<std::string> outcome) {

@@ -13,6 +13,7 @@
 #include "net/http_server.h"
 #include "net/metrics.h"
 #include "net/transport.h"
+#include "node/context_seal.h"
 #include "node/node.h"
 #include "storage/lmdb_store.h"
 
@@ -51,6 +52,14 @@ class RealNode final : private Effects {
   /// Queues `work` as a handler of the node. `answer` is what it gives out after the commit.
   void run_handler(std::function<void(Node&)> work, std::function<void()> answer);
 
+  /// A client's request, handed to the module that takes such. `answer` gets the encoded reply,
+  /// after the commit; nothing ever comes if no module takes it.
+  void ask(MessageType type, std::string bytes, net::Answer answer);
+
+  /// For a client that gave none: never given out before, by any start of any node.
+  std::string new_request_id();
+
+  const ContextSeal& seal() const { return seal_; }
   const RealNodeOptions& options() const { return options_; }
   Moment moment();
 
@@ -76,6 +85,7 @@ class RealNode final : private Effects {
 
   boost::asio::io_context& io_;
   const RealNodeOptions options_;
+  const ContextSeal seal_;
   net::Metrics metrics_;
   std::uint64_t& handlers_ = metrics_.counter("dynamo_handlers_total");
   Random random_;
