@@ -1,7 +1,11 @@
 // Membership and ring for tests of the host, which looks at warm-up modules: they do next to
 // nothing.
+#include <stdexcept>
+
 #include "membership.h"
+#include "replication.h"
 #include "ring.h"
+#include "versioning.h"
 
 namespace dynamo {
 namespace {
@@ -49,5 +53,17 @@ std::unique_ptr<Membership> make_membership(Env&, const MembershipConfig&) {
   return std::make_unique<QuietMembership>();
 }
 std::unique_ptr<Ring> make_ring(const RingConfig&) { return std::make_unique<QuietRing>(); }
+
+// Probes have no store: their config must not name these modules.
+std::unique_ptr<LazyCoordinator> make_coordinator(Env&, const ReplicationConfig&, ClusterView&,
+                                                  LocalStore&, const Transfer&) {
+  throw std::logic_error("a probe has no replication");
+}
+std::unique_ptr<Transfer> make_transfer(Env&, const ReplicationConfig&, ClusterView&, LocalStore&) {
+  throw std::logic_error("a probe has no transfer");
+}
+std::unique_ptr<Versioning> make_versioning(Reconciliation) {
+  throw std::logic_error("a probe has no versioning");
+}
 
 }  // namespace dynamo
