@@ -67,12 +67,15 @@ void for_each_seed(std::size_t count, const std::function<Plan(std::uint64_t see
 /// missing, `actual` must say enough.
 [[noreturn]] void violation(const std::string& expected, const std::string& actual);
 
+/// A node of labs 1 and 2 alone: "n1", modules membership and ring.
+NodeSetup lone_setup();
+
 /// One node in a host, without a world: for the unit checks. What it is asked is remembered in
 /// words, and a failure of the test tells it as a story. The clock stands still unless advance()
 /// moves it; what the node sends goes nowhere, but can be looked at.
 class Lone {
  public:
-  explicit Lone(NodeSetup setup = {"n1", 1, {}});
+  explicit Lone(NodeSetup setup = lone_setup());
   ~Lone();
   Lone(const Lone&) = delete;
   Lone& operator=(const Lone&) = delete;
@@ -99,7 +102,18 @@ class Lone {
   /// Hands it a request and returns its reply, if it has answered in the same handler.
   template <class Request>
   std::optional<typename Request::Reply> request(const NodeId& from, const Request& request) {
-    const auto raw = request_raw(from, *message_named(Request::type_name), codec::encode(request));
+    return answered<Request>(ask(from, request));
+  }
+
+  /// The same in two steps, for a request that is answered in a later handler: nothing as long as
+  /// it is not.
+  template <class Request>
+  RequestToken ask(const NodeId& from, const Request& request) {
+    return ask_raw(from, *message_named(Request::type_name), codec::encode(request));
+  }
+  template <class Request>
+  std::optional<typename Request::Reply> answered(RequestToken token) {
+    const auto raw = answered_raw(token, *message_named(Request::type_name));
     return raw ? codec::decode<typename Request::Reply>(*raw) : std::nullopt;
   }
 
@@ -125,8 +139,8 @@ class Lone {
  private:
   struct State;
   std::vector<std::string> map_raw(MethodId method, const std::vector<std::string>& args);
-  std::optional<std::string> request_raw(const NodeId& from, MessageType type,
-                                         const std::string& bytes);
+  RequestToken ask_raw(const NodeId& from, MessageType type, const std::string& bytes);
+  std::optional<std::string> answered_raw(RequestToken token, MessageType type);
   std::unique_ptr<State> state_;
 };
 

@@ -11,6 +11,7 @@ Plan cluster_plan(std::size_t count) {
   Plan plan;
   for (std::size_t i = 1; i <= count; ++i) plan.nodes.emplace_back("n").append(std::to_string(i));
   plan.config.seeds = {"n1"};
+  plan.config.modules = {"membership", "ring"};
   return plan;
 }
 

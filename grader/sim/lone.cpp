@@ -111,6 +111,12 @@ struct Lone::State {
   }
 };
 
+NodeSetup lone_setup() {
+  NodeSetup setup{"n1", 1, {}};
+  setup.config.modules = {"membership", "ring"};
+  return setup;
+}
+
 Lone::Lone(NodeSetup setup) : state_(std::make_unique<State>()) {
   state_->setup = std::move(setup);
   state_->host = Checks::here().hosts().take(1).front();
@@ -217,8 +223,7 @@ std::vector<std::string> Lone::map_raw(MethodId method, const std::vector<std::s
   return results;
 }
 
-std::optional<std::string> Lone::request_raw(const NodeId& from, MessageType type,
-                                             const std::string& bytes) {
+RequestToken Lone::ask_raw(const NodeId& from, MessageType type, const std::string& bytes) {
   const RequestToken token = ++state_->tokens;
   state_->tell([from, type, bytes] {
     return "a " + name_of_message(type) + " from " + from + ": " +
@@ -226,6 +231,10 @@ std::optional<std::string> Lone::request_raw(const NodeId& from, MessageType typ
   });
   state_->host->request(state_->slot, state_->moment(), token, from, type, bytes);
   state_->cross();
+  return token;
+}
+
+std::optional<std::string> Lone::answered_raw(RequestToken token, MessageType type) {
   const auto reply = state_->replies.find(token);
   if (reply == state_->replies.end()) return std::nullopt;
   Checks::here().steps().add_result([type, bytes = reply->second] {

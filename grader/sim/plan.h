@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "core/coordinator.h"
 #include "core/fields.h"
 #include "core/ids.h"
 #include "core/time.h"
@@ -25,24 +26,32 @@ struct LinkModel {
   FIELDS(delay_min, delay_max, loss_ppm, exchange_loss_ppm, duplicate_ppm, corrupt_ppm)
 };
 
+// clang-format off
 /// One thing that is done to the cluster.
 ///
 /// act        | nodes                | peers             | more
-/// -----------|----------------------|-------------------|------------------------------------------
+/// -----------|----------------------|-------------------|------------------------------------
 /// start      | who                  |                   | bootstrap: the operator's flag
 /// add        | the one asked        | the subjects      | the console's `add`
 /// remove     | the one asked        | the subjects      | the console's `remove`
-/// crash      | who (kill -9)        |                   | commit: when_crashing
-/// restart    | who                  |                   | with the disk as it was left; one that
-/// runs is killed first wipe       | who                  |                   | its disk is lost;
-/// one that runs is killed first pause      | who (SIGSTOP)        |                   | resume |
-/// who (SIGCONT)        |                   | cut        | from                 | to | one
-/// direction: nothing passes heal       | from (none: all)     | to (none: all)    | undoes cut
+/// put        | the one asked        |                   | a client's: key, value, context, request
+/// delete     | the one asked        |                   | a client's: key, context, request
+/// get        | the one asked        |                   | a client's: key, request.client
+/// crash      | who (kill -9)        |                   | commit: when it dies
+/// restart    | who                  |                   | with the disk as it was left
+/// wipe       | who                  |                   | its disk is lost
+/// pause      | who (SIGSTOP)        |                   |
+/// resume     | who (SIGCONT)        |                   |
+/// cut        | from                 | to                | one direction: nothing passes
+/// heal       | from (none: all)     | to (none: all)    | undoes cut
 /// link       | from (none: all)     | to (none: all)    | link: the new model
-/// drop       | from                 | to                | the next `count` messages of type
-/// `message` skew       | who                  |                   | wall clock off by `skew_ms`
+/// drop       | from                 | to                | loses the next `count` of `message`
+/// skew       | who                  |                   | wall clock off by `skew_ms`
 /// disk_full  | who                  |                   | room() says no, commits that grow fail
 /// disk_freed | who                  |                   |
+///
+/// A node that runs is killed (kill -9) before a restart or a wipe.
+// clang-format on
 struct Action {
   Duration at{0};  ///< Since the world began.
   std::string act;
@@ -54,8 +63,14 @@ struct Action {
   std::uint32_t count = 1;  ///< For drop.
   std::string
       commit;  ///< For crash: "" now · "before" | "after" the commit of its next writing handler.
-  std::string skew;  ///< For skew: milliseconds, "-500" or "500".
-  FIELDS(at, act, nodes, peers, bootstrap, link, message, count, commit, skew)
+  std::string skew;     ///< For skew: milliseconds, "-500" or "500".
+  std::string key;      ///< For put, delete and get.
+  std::string value;    ///< For put.
+  std::string context;  ///< For put and delete: what the client had read, as hex; "read": what the
+                        ///< request's client read last of this key; empty: nothing.
+  RequestId request;    ///< For put and delete. No client: "client"; sequence 0: one not used yet.
+  FIELDS(at, act, nodes, peers, bootstrap, link, message, count, commit, skew, key, value, context,
+         request)
 };
 
 /// A whole run. Everything in it, and the solution, decides what happens: nothing else does.

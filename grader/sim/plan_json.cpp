@@ -5,6 +5,7 @@
 #include <set>
 
 #include "core/json.h"
+#include "node/local_store.h"
 
 namespace dynamo::sim {
 
@@ -47,6 +48,11 @@ bool whole_number(const std::string& text) {
          value < 1'000'000'000'000;
 }
 
+bool is_context(const std::string& text) {
+  return text == "read" ||
+         (text.size() % 2 == 0 && text.find_first_not_of("0123456789abcdef") == std::string::npos);
+}
+
 }  // namespace
 
 std::optional<MessageName> message_called(std::string_view name) {
@@ -64,8 +70,8 @@ std::optional<MessageName> message_called(std::string_view name) {
 
 const std::vector<std::string>& acts() {
   static const std::vector<std::string> all = {
-      "start", "add",  "remove", "crash", "restart", "wipe",      "pause",     "resume",
-      "cut",   "heal", "link",   "drop",  "skew",    "disk_full", "disk_freed"};
+      "start", "add",    "remove", "put",  "delete", "get",  "crash", "restart",   "wipe",
+      "pause", "resume", "cut",    "heal", "link",   "drop", "skew",  "disk_full", "disk_freed"};
   return all;
 }
 
@@ -113,6 +119,20 @@ void validate(const Action& action, const std::vector<NodeId>& nodes, const std:
     fail(where + ".message",
          "empty, or one of " + joined(message_names()) + ", with \" reply\" for its answer",
          quoted(action.message));
+  }
+  const bool clients = one_of(act, {"put", "delete", "get"});
+  if (clients && (action.key.empty() || action.key.size() > kMaxKeyBytes)) {
+    fail(where + ".key", "1 to " + std::to_string(kMaxKeyBytes) + " bytes", quoted(action.key));
+  }
+  if (!clients && !action.key.empty()) {
+    fail(where + ".key", "none for \"" + act + "\"", quoted(action.key));
+  }
+  if (act != "put" && !action.value.empty()) {
+    fail(where + ".value", "none for \"" + act + "\"", quoted(action.value));
+  }
+  if (!action.context.empty() && (!one_of(act, {"put", "delete"}) || !is_context(action.context))) {
+    fail(where + ".context", "hex digits or \"read\", with \"put\" and \"delete\" only",
+         quoted(action.context));
   }
   if (act == "drop" && action.count == 0) fail(where + ".count", "at least 1", "0");
   if (act == "link") validate(action.link, where + ".link");

@@ -40,6 +40,14 @@ const Step* answer_to(const std::vector<Step>& steps, std::size_t console) {
   return nullptr;
 }
 
+/// What a client hears in the moment in which it asks.
+const Step* told_at_once(const std::vector<Step>& steps, std::size_t client) {
+  for (std::size_t i = client + 1; i < steps.size() && steps[i].at == steps[client].at; ++i) {
+    if (steps[i].kind == Step::Kind::told && steps[i].id == steps[client].id) return &steps[i];
+  }
+  return nullptr;
+}
+
 /// A node that is killed in order to be started again, in the same moment.
 bool killed_to_restart(const std::vector<Step>& steps, std::size_t i) {
   return i + 1 < steps.size() && steps[i].kind == Step::Kind::crash && steps[i].text == "kill -9" &&
@@ -94,6 +102,18 @@ Line line_of(const std::vector<Step>& steps, std::size_t i) {
       line.rank = 1;
       for (std::size_t k = i; k-- > 0 && steps[k].at == step.at;) {
         if (steps[k].kind == Kind::console && steps[k].node == step.node) line.rank = 0;
+      }
+      if (line.rank == 0) counted("");  // told with its question
+      break;
+    }
+    case Kind::client:
+      line.rank = 1;
+      if (const Step* told = told_at_once(steps, i)) line.text += "; it is told: " + told->text;
+      break;
+    case Kind::told: {
+      line.rank = 1;
+      for (std::size_t k = i; k-- > 0 && steps[k].at == step.at;) {
+        if (steps[k].kind == Kind::client && steps[k].id == step.id) line.rank = 0;
       }
       if (line.rank == 0) counted("");  // told with its question
       break;

@@ -141,6 +141,11 @@ std::string written(const Step& step) {
          (step.writes == 1 ? " record" : " records") + " to its disk";
 }
 
+std::string key_of_client(const Step& step) {
+  const Json data = Json::parse(step.data, nullptr, false);
+  return data.is_object() ? data.value("key", std::string()) : std::string();
+}
+
 }  // namespace
 
 std::string step_words(const Step& step) {
@@ -172,6 +177,11 @@ std::string step_words(const Step& step) {
     case Kind::answer:
       return "the operator hears from " + step.node + ", asked to " + step.message + " " +
              step.peer + ": " + step.text;
+    case Kind::client:
+      return "a client asks " + step.node + " to " + step.message + " " + step.text;
+    case Kind::told:
+      return "the client that asked " + step.node + " to " + step.message + " " +
+             key_of_client(step) + " is told: " + step.text;
     case Kind::check:
       return "the check asks " + step.node + " for " + step.message +
              arguments_in_words(step.data, 100) + ": " + in_words(step.text) + written(step);

@@ -27,8 +27,11 @@ struct Step {
     commit,   ///< writes, text: which keys
     console,  ///< The operator asks `node`; message: "add" or "remove", text: the subject
     answer,   ///< What the console hears; text: "done", or the error, or "nothing"
-    check,    ///< The check looks: message: the method, data: its arguments, text: what it returned
-    crash,    ///< text: how
+    client,   ///< A client asks `node`; message: "put", "get" or "delete", id: which operation of
+              ///< all, data: key, value and request id
+    told,   ///< What that client hears; message, id and data (the key) as before, text: the answer
+    check,  ///< The check looks: message: the method, data: its arguments, text: what it returned
+    crash,  ///< text: how
     restart,
     wipe,
     pause,

@@ -202,6 +202,7 @@ void World::State::perform(const Action& action) {
   const std::string& act = action.act;
   if (act == "add") return ask_console(action, method_id<&Membership::add>);
   if (act == "remove") return ask_console(action, method_id<&Membership::remove>);
+  if (act == "put" || act == "delete" || act == "get") return ask_client(action);
   if (act == "cut" || act == "heal" || act == "link" || act == "drop") return change_links(action);
   for (const NodeId& name : action.nodes) {
     const NodeIndex index = index_of(name);

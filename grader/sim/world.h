@@ -9,6 +9,7 @@
 
 #include <concepts>
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <memory>
 #include <string>
@@ -16,6 +17,7 @@
 #include <vector>
 
 #include "node/methods.h"
+#include "sim/client_operation.h"
 #include "sim/crossing.h"
 #include "sim/host.h"
 #include "sim/plan.h"
@@ -116,6 +118,22 @@ class World {
   void skew(const NodeId& node, std::chrono::milliseconds by);
   void fill_disk(const NodeId& node);
   void free_disk(const NodeId& node);
+
+  // Clients: each operation is an action of the plan language, too. They return at once; the
+  // outcome comes while time passes, at the latest one second after the configured deadline.
+  ClientNumber write(const NodeId& at, const std::string& key,
+                     const std::optional<std::string>& value,  ///< Nothing: a delete.
+                     const std::string& context = {}, const RequestId& id = {});  ///< {}: a new id.
+  ClientNumber read(const NodeId& at, const std::string& key);
+  const ClientOperation& client(ClientNumber number) const;      ///< Lasts as long as the world.
+  const std::deque<ClientOperation>& client_operations() const;  ///< All, in the order of asking.
+  /// These let time pass until the operation is answered.
+  const ClientOperation& answer(ClientNumber number);
+  const ClientOperation& put(const NodeId& at, const std::string& key, const std::string& value,
+                             const std::string& context = {});
+  const ClientOperation& get(const NodeId& at, const std::string& key);
+  const ClientOperation& remove_key(const NodeId& at, const std::string& key,
+                                    const std::string& context = {});
 
   /// Runs one method as a handler of `node`, now, and returns what it returned (a copy; Done for
   /// void). Its writes are committed and its messages leave. Looking changes no later draw.

@@ -1,5 +1,6 @@
 // What handlers did becomes true: writes first, then the outputs (output commit).
 #include <algorithm>
+#include <stdexcept>
 #include <utility>
 
 #include "core/keys.h"
@@ -85,10 +86,10 @@ void World::State::begin_applying(Happening& happening) {
   };
   switch (happening.kind) {
     case Kind::request:
-      record(Step::Kind::receive, node.id, fill_message);
+      if (!happening.client) record(Step::Kind::receive, node.id, fill_message);
       if (happening.handled.taken) {
         node.asked[happening.token] = {happening.peer, happening.peer_start, happening.id,
-                                       happening.type};
+                                       happening.type, happening.client};
       }
       break;
     case Kind::reply:
@@ -124,6 +125,7 @@ void World::State::begin_applying(Happening& happening) {
       break;
     case Kind::start:
     case Kind::action:
+    case Kind::gives_up:
       break;
   }
 }
@@ -134,6 +136,11 @@ void World::State::apply(Happening& happening) {
   begin_applying(happening);
   Handled& handled = happening.handled;
   if (!handled.taken) {
+    if (happening.client) {
+      throw std::logic_error("a client asks " + node.id +
+                             ", which has no coordinator: the plan's " +
+                             "modules lack \"replication\"");
+    }
     record(Step::Kind::drop, node.id, [&](Step& step) {
       step.message = name_of_message(happening.type);
       step.text = "no module of the node takes it, or it is malformed";
@@ -268,6 +275,7 @@ void World::State::send_reply(NodeState& node, Effect& effect) {
   }
   const NodeState::Asked asked = found->second;
   node.asked.erase(found);
+  if (asked.client) return answer_client(asked.call, std::move(effect.bytes));
   Happening arrival;
   arrival.kind = Happening::Kind::reply;
   arrival.start = asked.start;
@@ -340,6 +348,10 @@ void World::State::crash(NodeIndex index, const std::string& how) {
   std::map<RequestToken, NodeState::Asked> waiting(node.asked.begin(), node.asked.end());
   node.asked.clear();
   for (const auto& [token, asked] : waiting) {
+    if (asked.client) {
+      answer_client(asked.call, std::nullopt);
+      continue;
+    }
     refuse(asked.by, asked.start, asked.call, index, asked.type,
            "the connection to " + node.id + " broke");
   }

@@ -66,10 +66,14 @@ bool World::State::at_right_start(const Happening& happening) const {
 /// node: gather() sees to that.
 bool World::State::needs_handler(const Happening& happening) const {
   const NodeState& node = nodes[happening.node];
-  if (happening.kind == Happening::Kind::action || node.life != Life::up) return false;
+  if (happening.kind == Happening::Kind::action || happening.kind == Happening::Kind::gives_up ||
+      node.life != Life::up) {
+    return false;
+  }
   switch (happening.kind) {
     case Happening::Kind::request:
-      return !happening.corrupt && !links.is_cut(happening.peer, happening.node);
+      return happening.client ||
+             !happening.corrupt && !links.is_cut(happening.peer, happening.node);
     case Happening::Kind::reply:
       if (happening.corrupt || links.is_cut(happening.peer, happening.node)) return false;
       [[fallthrough]];
@@ -81,6 +85,7 @@ bool World::State::needs_handler(const Happening& happening) const {
     case Happening::Kind::action:
     case Happening::Kind::start:
     case Happening::Kind::invoke:
+    case Happening::Kind::gives_up:
       break;
   }
   return true;
@@ -155,11 +160,12 @@ void World::State::cross(const std::vector<Happening*>& happenings) {
             step.text = "ran " + method_name(happening->method) + "()";
             break;
           case Kind::action:
+          case Kind::gives_up:
             break;
         }
         if (!happening->bytes.empty() &&
             (happening->kind == Kind::request || happening->kind == Kind::reply)) {
-          step.peer = nodes[happening->peer].id;
+          step.peer = happening->client ? "a client" : nodes[happening->peer].id;
           step.message = name_of_message(happening->type);
           step.reply = happening->kind == Kind::reply;
           step.data = message_to_json(happening->type, step.reply, happening->bytes).value_or("");
@@ -194,7 +200,8 @@ void World::State::queue_handler(Happening& happening, Instant at) {
     case Happening::Kind::request:
       // Unique in the world, and the same whatever crosses beside it.
       happening.token = (std::uint64_t{happening.node} + 1) << 40 | ++node.tokens;
-      host.request(slot, moment, happening.token, nodes[happening.peer].id, happening.type,
+      host.request(slot, moment, happening.token,
+                   happening.client ? "client" : nodes[happening.peer].id, happening.type,
                    happening.bytes);
       break;
     case Happening::Kind::reply:
@@ -214,6 +221,7 @@ void World::State::queue_handler(Happening& happening, Instant at) {
       host.invoke(slot, moment, happening.method, happening.bytes);
       break;
     case Happening::Kind::action:
+    case Happening::Kind::gives_up:
       throw std::logic_error("an action has no handler");
   }
 }
@@ -221,6 +229,8 @@ void World::State::queue_handler(Happening& happening, Instant at) {
 void World::State::happen(Happening& happening) {
   if (happening.kind == Happening::Kind::action) {
     perform(plan.actions[happening.id]);
+  } else if (happening.kind == Happening::Kind::gives_up) {
+    answer_client(happening.id, std::nullopt);
   } else if (happening.crossed) {
     apply(happening);
   } else {
@@ -251,6 +261,10 @@ void World::State::happen_without_handler(Happening& happening) {
   using Kind = Happening::Kind;
   NodeState& node = nodes[happening.node];
   if (happening.console && node.life == Life::down) return answer(happening.id, std::nullopt);
+  if (happening.client) {
+    if (node.life == Life::paused) return node.held.push_back(std::move(happening));
+    return answer_client(happening.id, std::nullopt);
+  }
   const bool message = happening.kind == Kind::request || happening.kind == Kind::reply;
   const char* dropped = nullptr;
   if (message && happening.corrupt) {

@@ -20,17 +20,29 @@ namespace dynamo::sim {
 
 /// Something that happens at a node, or to the world, at a moment.
 struct Happening {
-  enum class Kind : std::uint8_t { action, start, request, reply, refused, timeout, timer, invoke };
+  enum class Kind : std::uint8_t {
+    action,
+    start,
+    request,
+    reply,
+    refused,
+    timeout,
+    timer,
+    invoke,
+    gives_up  ///< A client does.
+  };
   Kind kind = Kind::action;
   bool corrupt = false;          ///< request, reply
   bool bootstrap = false;        ///< start
   bool console = false;          ///< invoke: by the operator; else by the check
+  bool client = false;           ///< request: by a client; else by the peer
   bool crossed = false;          ///< Its handler has run; `handled` is not applied yet.
   NodeIndex node = 0;            ///< Where it happens.
   NodeIndex peer = 0;            ///< request: who asks · reply, refused, timeout: who was asked
   std::uint64_t start = 0;       ///< Which start of `node` it is meant for; a request is for any.
   std::uint64_t peer_start = 0;  ///< request: which start of the peer waits for the reply.
-  std::uint64_t id = 0;          ///< Call · timer · place in the plan's actions · operation
+  std::uint64_t id = 0;  ///< Call · timer · place in the plan's actions · operation (also a
+                         ///< client's)
   MessageType type = 0;
   MethodId method = 0;     ///< invoke
   RequestToken token = 0;  ///< request: given to the node with it
@@ -44,8 +56,9 @@ struct NodeState {
   struct Asked {
     NodeIndex by = 0;
     std::uint64_t start = 0;  ///< Of the asker.
-    CallId call = 0;
+    CallId call = 0;          ///< Or the client's operation.
     MessageType type = 0;
+    bool client = false;
   };
   struct Pending {
     NodeIndex to = 0;
@@ -87,6 +100,14 @@ struct World::State {
   void ask_console(const Action& action, MethodId method);
   NodeIndex index_of(const NodeId& node) const;
   std::vector<NodeIndex> indexes_of(const std::vector<NodeId>& names, bool none_is_all) const;
+
+  // world_clients.cpp
+  void ask_client(Action action);
+  void deliver_client(Happening ask);
+  std::string last_read(const std::string& client, const std::string& key) const;
+  /// Nothing: the node died, or the client does not wait any longer.
+  void answer_client(std::uint64_t number, const std::optional<std::string>& encoded);
+  void client_heard(std::uint64_t number);
 
   // world_run.cpp: time
   void run(Instant limit);
@@ -158,6 +179,8 @@ struct World::State {
   Instant burst_began{};  ///< For the bound on handlers per virtual millisecond.
   std::uint64_t burst = 0;
   std::vector<Operation> operations;
+  std::deque<ClientOperation> clients;
+  std::uint64_t client_sequences = 0;  ///< Of requests whose number the plan leaves open.
   std::vector<Action> executed;
   std::function<void(const Sent&)> hook;
 };

@@ -261,7 +261,7 @@ TEST_F(SimChecks, a_cluster_of_forty_forms) {
 
 TEST_F(SimChecks, a_lone_node_remembers_what_it_was_asked) {
   EXPECT_FALSE(run([&] {
-    Lone lone({"n1", 7, NodeConfig{}});
+    Lone lone;
     lone.start(true);
     EXPECT_TRUE(lone.invoke<&Membership::add>(NodeId("n2")).ok());
     EXPECT_EQ(lone.map<&Ring::vnode_of>({{0}, {1}, {~std::uint64_t{0}}}).back(), 1023u);

@@ -35,6 +35,10 @@ TEST(sim_plan, a_plan_survives_the_way_through_json) {
     action.nodes = {"n1"};
     action.peers = {"n2", "n3"};
     action.skew = "-500";
+    if (act == "put" || act == "delete" || act == "get") action.key = "cart";
+    if (act == "put") action.value = "milk";
+    if (act == "put") action.request = {"amy", 7, 3};
+    if (act == "delete") action.context = "00ff";
     plan.actions.push_back(action);
   }
   const Plan again = plan_from_json(plan_to_json(plan), "plan");
@@ -77,6 +81,12 @@ TEST(sim_plan, what_is_wrong_is_named_with_file_field_and_cure) {
                "milliseconds");
   expect_error(action(R"("act": "drop", "nodes": ["n1"], "peers": ["n2"], "message": "Gossp")"),
                ".actions[0].message", "Gossip");
+  expect_error(action(R"("act": "put", "nodes": ["n1"])"), ".actions[0].key", "1 to 256 bytes");
+  expect_error(action(R"("act": "heal", "key": "cart")"), ".actions[0].key", "none for \"heal\"");
+  expect_error(action(R"("act": "get", "nodes": ["n1"], "key": "cart", "value": "milk")"),
+               ".actions[0].value", "none for \"get\"");
+  expect_error(action(R"("act": "put", "nodes": ["n1"], "key": "cart", "context": "xy")"),
+               ".actions[0].context", "hex digits or \"read\"");
   expect_error(
       R"({"nodes": ["n1"], "actions": [{"at_ms": 5, "act": "heal"}, {"at_ms": 4, "act": "heal"}]})",
       ".actions[1].at_ms", "in order of time");
