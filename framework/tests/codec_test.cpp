@@ -28,6 +28,18 @@ void fill(Random& random, T& value) {
   } else if constexpr (codec::is_vector<T>::value) {
     value.clear();
     for (std::uint64_t left = random.below(5); left > 0; --left) fill(random, value.emplace_back());
+  } else if constexpr (codec::is_optional<T>::value) {
+    value.reset();
+    if (random.below(2) == 1) fill(random, value.emplace());
+  } else if constexpr (codec::is_result<T>::value) {
+    Error error;
+    fill(random, error);
+    value = std::move(error);
+    if (random.below(2) == 1) {
+      typename codec::is_result<T>::Value content{};
+      fill(random, content);
+      value = std::move(content);
+    }
   } else {
     value.each_field([&](std::string_view, auto&... field) { (fill(random, field), ...); });
   }

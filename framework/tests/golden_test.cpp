@@ -5,6 +5,7 @@
 #include "core/history.h"
 #include "core/keys.h"
 #include "core/random.h"
+#include "core/state.h"
 
 namespace dynamo {
 namespace {
@@ -67,6 +68,14 @@ TEST(Golden, history_digest_sees_every_field) {
       {{"n1", Change::join, {2, "n1", 77}}}, {{"n1", Change::join, {1, "n2", 77}}},
       {{"n1", Change::join, {1, "n1", 78}}}, {event, event}};
   for (const History& variant : variants) EXPECT_NE(digest_of(variant), digest_of({event}));
+}
+
+TEST(Golden, state_hash_covers_key_and_state) {
+  EXPECT_EQ(hash_of("cart", State{"milk"}), hash_of("cart", State{"milk"}));
+  EXPECT_NE(hash_of("cart", State{"milk"}), hash_of("cartm", State{"ilk"}));
+  // Two keys that swap their values must not look equal.
+  EXPECT_NE(hash_of("a", State{"1"}).low ^ hash_of("b", State{"2"}).low,
+            hash_of("a", State{"2"}).low ^ hash_of("b", State{"1"}).low);
 }
 
 }  // namespace
