@@ -94,26 +94,29 @@ std::uint64_t Metrics::value(std::string_view name, Labels labels) const {
 
 std::string Metrics::text() const {
   std::string out;
-  const auto line = [&out](const std::string& series, const std::string& value) {
-    out += series + " " + value + "\n";
+  const auto line = [&out](std::initializer_list<std::string_view> parts) {
+    for (const std::string_view part : parts) out += part;
+    out += '\n';
   };
   for (const auto& [name, family] : families_) {
     const Meaning& meaning = meaning_of(name);
-    line("# HELP " + name, std::string(meaning.help));
-    line("# TYPE " + name, std::string(meaning.type));
+    line({"# HELP ", name, " ", meaning.help});
+    line({"# TYPE ", name, " ", meaning.type});
     for (const auto& [labels, value] : family.series) {
-      line(labels.empty() ? name : name + "{" + labels + "}", std::to_string(value));
+      const bool bare = labels.empty();
+      line({name, bare ? "" : "{", labels, bare ? "" : "}", " ", std::to_string(value)});
     }
     if (meaning.type != "histogram") continue;
     for (std::size_t i = 0; i < kBounds.size(); ++i) {
-      line(name + "_bucket{le=\"" + std::string(kBounds[i]) + "\"}",
-           std::to_string(family.histogram.at_most[i]));
+      line(
+          {name, "_bucket{le=\"", kBounds[i], "\"} ", std::to_string(family.histogram.at_most[i])});
     }
-    line(name + "_bucket{le=\"+Inf\"}", std::to_string(family.histogram.count));
+    const std::string count = std::to_string(family.histogram.count);
+    line({name, "_bucket{le=\"+Inf\"} ", count});
     std::array<char, 32> sum{};
     std::snprintf(sum.data(), sum.size(), "%.9g", family.histogram.sum);
-    line(name + "_sum", sum.data());
-    line(name + "_count", std::to_string(family.histogram.count));
+    line({name, "_sum ", sum.data()});
+    line({name, "_count ", count});
   }
   return out;
 }

@@ -185,6 +185,7 @@ void serve_ping(RealNode& real, const HttpRequest& request, Respond respond) {
               });
 }
 
+// NOLINTNEXTLINE(performance-unnecessary-value-param): the others in the table keep it
 void serve_health(RealNode& real, const HttpRequest& /*request*/, Respond respond) {
   respond(json_response({{"id", real.options().id}, {"ready", true}}));
 }

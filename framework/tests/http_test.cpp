@@ -1,5 +1,4 @@
 // The HTTP server, spoken to with raw bytes.
-#include "net/http_guard.h"
 #include "net/http_server.h"
 
 #include <gtest/gtest.h>
@@ -374,18 +373,6 @@ TEST_F(HttpTest, foreign_pages_are_refused) {
     EXPECT_TRUE(answer.starts_with("HTTP/1.1 " + one.status + " ")) << one.headers << answer;
     EXPECT_EQ(answer.find("\"forbidden\"") == answer.npos, one.status == "200") << answer;
   }
-}
-
-TEST(HttpGuard, node_on_a_network_may_have_any_name) {
-  HttpRequest request;
-  request.method = "POST";
-  request.headers = {{"Host", "n1.example:8001"}};
-  EXPECT_FALSE(refuse_foreign(request, "0.0.0.0"));
-  EXPECT_TRUE(refuse_foreign(request, "127.0.0.1"));
-  request.headers["Origin"] = "http://n1.example:8001";
-  EXPECT_FALSE(refuse_foreign(request, "0.0.0.0"));
-  request.headers["Origin"] = "http://other.example:8001";
-  EXPECT_TRUE(refuse_foreign(request, "0.0.0.0"));
 }
 
 TEST(SplitTarget, decodes_path_and_query) {

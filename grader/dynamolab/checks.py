@@ -44,7 +44,7 @@ class Run:
     node: Path
     folder: Path  # For logs, artifacts and replays.
     seed: int = 1
-    seeds: int | None = None  # None: as many as each check asks for.
+    seeds: int | None = None  # At least so many; None: what each check asks for.
     jobs: int = 1
     cpus: tuple[int, ...] = ()  # Cores to pin to, one a shard; empty: all that we may use.
     on_check: Callable[[str, Verdict | None], None] = field(default=lambda _id, _verdict: None)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from dynamolab import build, checks, rules, ui
 from dynamolab.labs import Check, Lab
-from dynamolab.paths import RESULTS
+from dynamolab.paths import RESULTS, shown
 from dynamolab.results import CheckResult, LabResult, Outcome, Results, write_json
 from dynamolab.solutions import Modules, Solution
 
@@ -29,7 +29,7 @@ class Request:
     only: frozenset[str] = frozenset()  # Check ids; empty: all.
     kinds: frozenset[str] = frozenset({"unit", "sim", "cluster"})
     seed: int = 1
-    seeds: int | None = None  # None: as many as each check asks for.
+    seeds: int | None = None  # At least so many; None: what each check asks for.
     sanitize: bool = False
     jobs: int = 1
     command: str = ""
@@ -71,8 +71,12 @@ def run_folder(label: str) -> Path:
             break
         number += 1
     runs = sorted(path for path in RESULTS.iterdir() if path.is_dir() and path.name[:8].isdigit())
-    for old in runs[: max(0, len(runs) - KEPT_RUNS)]:
-        shutil.rmtree(old, ignore_errors=True)
+    old = runs[: max(0, len(runs) - KEPT_RUNS)]
+    for path in old:
+        shutil.rmtree(path, ignore_errors=True)
+    if old:
+        runs_words = f"{old[0].name} is" if len(old) == 1 else f"{len(old)} older runs are"
+        ui.say(f"{shown(RESULTS)}/: {runs_words} removed; the newest {KEPT_RUNS} runs are kept")
     return folder
 
 
@@ -130,7 +134,17 @@ def _grade_lab(
     else:
         verdicts = _run(request, lab, chosen, framework, built, folder)
     result.checks = [_judged(check, verdicts) for check in chosen]
+    for check in result.checks:
+        if check.outcome is Outcome.SKIP:
+            _remove_artifacts(folder, check.id)
     return result
+
+
+def _remove_artifacts(folder: Path, check: str) -> None:
+    """What a check left that is then skipped: nobody is told of its failure, so nobody replays it."""
+    for path in (folder / f"{check}.replay.json", folder / f"{check}.trace.jsonl"):
+        path.unlink(missing_ok=True)
+    shutil.rmtree(folder / check, ignore_errors=True)
 
 
 def _violations(built: build.NodeBuild, modules: Modules, sanitized: bool) -> str | None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import jinja2
 
 from dynamolab.paths import PACKAGE
-from dynamolab.results import Results
+from dynamolab.results import Results, points_words
 from dynamolab.ui import harmless
 
 
@@ -23,7 +23,7 @@ def render(results: Results, path: Path) -> None:
     )
     environment.filters["harmless"] = harmless
     page = environment.get_template("report.html.j2").render(
-        results=results, made=datetime.datetime.now().strftime("%Y-%m-%d %H:%M")
+        results=results, points_words=points_words, made=datetime.datetime.now().strftime("%Y-%m-%d %H:%M")
     )
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(path.name + ".part")

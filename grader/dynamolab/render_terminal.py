@@ -12,7 +12,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from dynamolab.results import CheckResult, LabResult, Outcome, Results
+from dynamolab.results import CheckResult, LabResult, Outcome, Results, points_words
 from dynamolab.ui import harmless
 
 _STYLES = {
@@ -22,12 +22,16 @@ _STYLES = {
     Outcome.INCONCLUSIVE: ("INCONCLUSIVE", "magenta"),
 }
 STORY_LINES = 40  # The middle of a longer message is in the report.
+TAIL_LINES = 10  # Of the nodes' logs, where the message is long.
+FEWEST_STEPS = 10  # Of the story, however long the verdict is.
 FULL_STORIES = 5  # A lab.
 GIST_COLUMNS = 100
 FEW = 3  # Skipped checks with one reason that get a line each.
 ANY_COLUMNS = 1000  # Wider than every table.
 
-_NOT_WRITTEN = re.compile(r"not written yet: ([^:\n]+?)(?::[^\n]*)? — [A-Z]+[(]lab\d")
+_NOT_WRITTEN = re.compile(r"not written yet: (?:[^\n]*?, )?[A-Z]+[(]lab\d[^)\n]*[)]: ([^:\n]+)")
+_JUDGED = re.compile(r" *(expected|actual):")  # What should be and what is: never cut.
+_TAILS = re.compile(r"last lines of ")  # The nodes' logs come after it.
 
 
 def render(results: Results, console: Console) -> None:
@@ -103,11 +107,11 @@ def _word(check: CheckResult) -> Text:
 
 
 def _points(check: CheckResult) -> str:
-    return f"{check.points}/{check.max_points}"
+    return points_words(check.points, check.max_points)
 
 
 def _sum(checks: Sequence[CheckResult]) -> str:
-    return f"{sum(c.points for c in checks)}/{sum(c.max_points for c in checks)}"
+    return points_words(sum(c.points for c in checks), sum(c.max_points for c in checks))
 
 
 def _part(lab: LabResult, part: str) -> Text:
@@ -173,8 +177,9 @@ def _not_written(results: Results, waiting: Sequence[CheckResult], console: Cons
 def _gist(message: str) -> str:
     """The line that says what went wrong."""
     lines = [line.strip() for line in harmless(message).splitlines() if line.strip()]
-    told = next((line for line in lines if line.startswith("actual:")), lines[-1] if lines else "")
-    gist = told.removeprefix("actual:").strip()
+    at = next((n for n, line in enumerate(lines) if line.startswith("actual:")), len(lines) - 1)
+    gist = " ".join(lines[at : at + 2] if lines[at].endswith(":") else lines[at : at + 1]) if lines else ""
+    gist = gist.removeprefix("actual:").strip()
     return f" · {gist if len(gist) <= GIST_COLUMNS else gist[: GIST_COLUMNS - 1] + '…'}"
 
 
@@ -187,16 +192,35 @@ def _story(results: Results, group: Sequence[CheckResult], console: Console) -> 
         others = ", ".join(other.id for other in group[1:])
         console.print(Text(f"and {len(group) - 1} more with the same story: {others}"))
     lines = harmless(check.message).splitlines() or ["(no message)"]
-    if len(lines) > STORY_LINES:
-        told = f"… {len(lines) - STORY_LINES} lines more in the report"
-        lines = [*lines[: STORY_LINES // 2], told, *lines[-STORY_LINES // 2 :]]
-    console.print(Padding(Text("\n".join(lines)), (0, 0, 0, 2)))
+    console.print(Padding(Text("\n".join(_shortened(lines))), (0, 0, 0, 2)))
     for label, text in (("why it matters", check.why), ("where to look", check.hint)):
         if text and len(group) == 1:  # Of many, each has its own.
             console.print(Padding(Text.assemble((f"{label}: ", "cyan"), text), (0, 0, 0, 2)))
     if check.replay:  # In one piece, to be copied.
         line = Text.assemble(("  replay: ", "cyan"), harmless(results.replay_command(check)))
         console.print(line, soft_wrap=True)
+
+
+def _shortened(lines: list[str]) -> list[str]:
+    """What fits a screen: the middle of the steps goes, then most of the logs; what was expected and
+    what is stay whole."""
+    if len(lines) <= STORY_LINES:
+        return lines
+    begin = next((at for at, line in enumerate(lines) if _JUDGED.match(line)), None)
+    if begin is None:
+        return _middle_out(lines, STORY_LINES)
+    end = next((at for at in range(begin, len(lines)) if _TAILS.match(lines[at])), len(lines))
+    tails = _middle_out(lines[end:], TAIL_LINES)
+    room = STORY_LINES - (end - begin) - len(tails)
+    return [*_middle_out(lines[:begin], max(room, FEWEST_STEPS)), *lines[begin:end], *tails]
+
+
+def _middle_out(lines: list[str], most: int) -> list[str]:
+    if len(lines) <= most:
+        return lines
+    half = most // 2
+    told = f"… {len(lines) - 2 * half} lines more in the report"
+    return [*lines[:half], told, *lines[len(lines) - half :]]
 
 
 def _closing(results: Results) -> Text:
@@ -206,7 +230,7 @@ def _closing(results: Results) -> Text:
     told = ", ".join(f"{n} {outcome.value}" for outcome, n in counts.items() if n)
     return Text.assemble(
         "\n",
-        (f"{results.points}/{results.max_points} points", "bold"),
+        (f"{results.points}/{results.max_points} points" if results.max_points else "ungraded", "bold"),
         f" · {told} · seed {results.seed} · {results.seconds:.1f} s · {harmless(results.solution)} · ",
         (word, style),
     )

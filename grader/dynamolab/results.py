@@ -34,6 +34,13 @@ def combined(outcomes: Iterable[Outcome]) -> Outcome:
     return Outcome.PASS if seen == {Outcome.PASS} else Outcome.FAIL
 
 
+def points_words(points: int, of: int | None = None) -> str:
+    """"3/4", or "3"; a dash for what gives no points."""
+    if not (points if of is None else of):
+        return "–"
+    return str(points) if of is None else f"{points}/{of}"
+
+
 @dataclass
 class CheckResult:
     """How one check ended. ``points`` are given only for a pass."""

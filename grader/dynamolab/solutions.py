@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from dynamolab.errors import LabError
@@ -26,6 +26,7 @@ class Solution:
     folder: Path
     labs: tuple[Lab, ...]
     supplied: Mapping[int, Path] = field(default_factory=dict)
+    given: tuple[Lab, ...] = ()  # Later labs whose file is not there: the reference's is at work.
 
     @property
     def name(self) -> str:
@@ -70,7 +71,8 @@ def open_solution(
     wanted: Sequence[Lab] | None = None,
 ) -> Solution:
     """Looks at the folder; a LabError names what is missing or too much in it. ``wanted``: the labs that
-    it is opened for (none: all), whose files the solution should have itself."""
+    it is opened for (none: all), whose files the solution should have itself. The file of a lab that
+    comes after all of these may be missing."""
     if not folder.exists():
         raise LabError(f"--solution {folder}: there is no such folder")
     if not folder.is_dir():
@@ -79,16 +81,20 @@ def open_solution(
         )
     solution = Solution(folder.resolve(), tuple(labs), dict(supplied or {}))
     _refuse_strangers(solution)
+    latest = max(lab.number for lab in wanted or labs)
+    given = []
     for lab in labs:
         path = solution.file(lab)
         if path.exists() or path.is_symlink():
             _refuse_odd_file(path)
+        elif lab.number > latest and (REFERENCE / lab.file).is_file():
+            given.append(lab)
         elif lab.points:  # The warm-up is for nobody's points; without it the reference's is used.
             own = wanted is None or any(lab is other for other in wanted)
             raise LabError(
                 f"{shown(path)} is missing: a solution has {_names(labs)}.\n{_cure(path, lab, own)}"
             )
-    return solution
+    return replace(solution, given=tuple(given))
 
 
 def _cure(path: Path, lab: Lab, own: bool) -> str:

@@ -53,11 +53,11 @@ namespace dynamo::sim {
 
 using Scenario = std::function<void(World& world)>;
 
-/// Runs `scenario` in a world of its own for each of `count` seeds (--seed and --seeds say which
-/// and how many), many at once. Every fourth world has a host process for each node; the first one
-/// runs twice, the second time in a host with another heap layout, and both must do the same, step
-/// by step. The first failing seed is run again with the trace on, becomes a story, and ends the
-/// test.
+/// Runs `scenario` in a world of its own for each of `count` seeds (--seed says which is
+/// the first, --seeds may raise how many), many at once. Every fourth world has a host process for
+/// each node; the first one runs twice, the second time in a host with another heap layout, and
+/// both must do the same, step by step. The first failing seed is run again with the trace on,
+/// becomes a story, and ends the test.
 void for_each_seed(std::size_t count, const Plan& plan, const Scenario& scenario);
 /// The same, with a plan that depends on the seed; plan.seed is set by for_each_seed.
 void for_each_seed(std::size_t count, const std::function<Plan(std::uint64_t seed)>& plan,

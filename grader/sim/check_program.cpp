@@ -165,7 +165,7 @@ std::optional<int> parse(int argc, char** argv, Arguments& arguments) {
   app.add_option("--only", arguments.only, "A check's id; may be repeated");
   app.add_option("--seed", arguments.checks.seed, "Seed of the first world of each check")
       ->capture_default_str();
-  app.add_option("--seeds", seeds, "How many worlds, instead of what each check asks for")
+  app.add_option("--seeds", seeds, "At least so many worlds, where a check asks for fewer")
       ->check(CLI::Range(1, 1000000));
   app.add_option("--cpu", arguments.host.cpu, "Pin grader and solution to this core")
       ->check(CLI::Range(0, 4095));

@@ -58,7 +58,7 @@ class Checks {
  public:
   struct Options {
     std::uint64_t seed = 1;            ///< Of the first world of each for_each_seed.
-    std::optional<std::size_t> seeds;  ///< Instead of what the check asks for.
+    std::optional<std::size_t> seeds;  ///< At least so many worlds, if the check asks for fewer.
     std::filesystem::path artifacts;   ///< Empty: leave nothing behind.
     std::string solution;              ///< For the replay file.
     std::optional<Replay> replay;      ///< Only this run, told in full on stdout.

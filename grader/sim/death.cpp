@@ -17,6 +17,8 @@ namespace {
 
 using host::CrashReport;
 
+const std::string kNotWritten = "not written yet: ";
+
 /// A text that a stranger filled in: up to its first zero, printable.
 template <std::size_t N>
 std::string text_of(const char (&text)[N]) {
@@ -134,9 +136,10 @@ std::string headline(const Death& death, const std::vector<std::string>& lines,
   return "ended its own process with exit(" + code + "); a module must never do that";
 }
 
-/// File and line, as far as they can be found out.
-std::string where(const Death& death, const std::vector<std::string>& lines,
-                  std::size_t sanitizer) {
+/// File and line, as far as they can be found out; and the function, which a stub's text names
+/// itself.
+std::string where(const Death& death, const std::vector<std::string>& lines, std::size_t sanitizer,
+                  bool unwritten) {
   if (sanitizer < lines.size()) {
     if (const std::optional<Place> place = sanitizer_place(lines, sanitizer)) {
       return file_and_line(*place);
@@ -149,7 +152,7 @@ std::string where(const Death& death, const std::vector<std::string>& lines,
   for (std::size_t i = 0; i < count; ++i) addresses.push_back(death.crash.frames[i] - 1);
   const std::vector<Place> places = places_of(death.program, addresses);
   if (const std::optional<Place> place = first_in_solution(places)) {
-    return file_and_line(*place) + ", in " + place->function;
+    return file_and_line(*place) + (unwritten ? "" : ", in " + place->function);
   }
   if (!places.empty()) return "";
   std::ostringstream raw;
@@ -163,9 +166,7 @@ std::string where(const Death& death, const std::vector<std::string>& lines,
 std::string tell_exception(const std::string& type, const std::string& text) {
   const std::size_t close = text.find(')');
   if (text.rfind("TODO(", 0) == 0 && close != std::string::npos) {
-    std::string name = text.substr(close + 1);
-    name.erase(0, std::min(name.size(), name.find_first_not_of(": ")));
-    return "not written yet: " + name + " — " + text.substr(0, close + 1);
+    return kNotWritten + text;
   }
   return "exception " + type + ": " + text;
 }
@@ -174,8 +175,11 @@ std::string tell(const Death& death) {
   const std::vector<std::string> lines = lines_of(death.words);
   const std::size_t sanitizer = sanitizer_report(lines);
   const std::string what = headline(death, lines, sanitizer);
-  const std::string place = where(death, lines, sanitizer);
-  if (what.rfind("not written yet: ", 0) == 0) return place.empty() ? what : what + ", " + place;
+  const bool unwritten = what.rfind(kNotWritten, 0) == 0;
+  const std::string place = where(death, lines, sanitizer, unwritten);
+  if (unwritten) {
+    return place.empty() ? what : kNotWritten + place + ", " + what.substr(kNotWritten.size());
+  }
 
   std::string text = what;
   if (!place.empty()) text += "\n  where: " + place;

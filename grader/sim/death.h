@@ -34,7 +34,7 @@ struct Death {
 std::string tell(const Death& death);
 
 /// "exception std::out_of_range: …", or for a stub of the skeleton, whose exception begins with
-/// "TODO(": "not written yet: merge — TODO(lab1 A)".
+/// "TODO(": "not written yet: TODO(lab1 A): merge: …".
 std::string tell_exception(const std::string& type, const std::string& text);
 
 }  // namespace dynamo::sim

@@ -61,7 +61,8 @@ struct Lone::State {
       return all;
     } catch (const SolutionDied& death) {
       host_died = true;
-      violation("the node's process goes on", death.what());
+      const StoryEnd end = end_of_death(death.what());
+      violation(end.expected, end.actual);
     } catch (const GraderTrouble& trouble) {
       checks.trouble(trouble.what());
       throw TestEnded{};
@@ -122,6 +123,8 @@ Lone::Lone(NodeSetup setup) : state_(std::make_unique<State>()) {
   state_->host = Checks::here().hosts().take(1).front();
   state_->slot = next_slot++;
   state_->many = state_->slot != kFirstSlot;
+  // No other one lives: what came before was another scenario, and it passed.
+  if (!state_->many) Checks::here().steps().clear();
   state_->make();
 }
 

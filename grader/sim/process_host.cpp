@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <utility>
 
 #include "sim/death.h"
 #include "sim/host_process.h"
@@ -25,6 +26,9 @@ constexpr std::chrono::milliseconds kFirstSlice(20);
 constexpr std::chrono::milliseconds kSlice(1);
 /// What a host may take to report where it loops, after we have asked.
 constexpr std::chrono::milliseconds kReportTime(2000);
+/// CPU time of one handler, once the same solution has looped in this host: its loop will be met
+/// again in most checks that follow. Still a hundred times what any handler needs.
+constexpr Duration kLimitAfterALoop = std::chrono::seconds(1);
 /// How many crossings pass between two looks at how much was printed.
 constexpr std::uint32_t kTrimEvery = 1024;
 
@@ -98,8 +102,9 @@ class ProcessHost final : public QueueingHost {
       spent.at_work = at_work;
     }
     const Duration waited = std::chrono::duration_cast<Duration>(now - spent.since);
-    if (cpu && spent.cpu_before && *cpu - *spent.cpu_before > options_.cpu_limit) {
-      die(batch, Death::Cause::endless_loop, options_.cpu_limit, "");
+    if (cpu && spent.cpu_before && *cpu - *spent.cpu_before > cpu_limit_) {
+      const Duration limit = std::exchange(cpu_limit_, std::min(cpu_limit_, kLimitAfterALoop));
+      die(batch, Death::Cause::endless_loop, limit, "");
     }
     const bool too_long = now - *spent.began > kLongestCrossing;
     if (waited > options_.wall_limit || too_long)
@@ -153,6 +158,7 @@ class ProcessHost final : public QueueingHost {
   }
 
   const ProcessOptions options_;
+  Duration cpu_limit_ = options_.cpu_limit;
   std::unique_ptr<HostProcess> process_;  ///< Null until it is needed, and after a death.
   std::uint32_t crossings_ = 0;           ///< Of this process.
   std::string answer_;

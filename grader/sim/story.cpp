@@ -10,6 +10,7 @@ namespace dynamo::sim {
 namespace {
 
 constexpr std::size_t kLines = 24;
+constexpr const char* kNotWritten = "not written yet: ";  // as a death begins (sim/death.h)
 
 /// A line that may be told. Rank 1: what operators, faults and the check do; 2: what changes a disk
 /// or brings news; 3: notes and silence. Rank 0 is counted only.
@@ -18,7 +19,43 @@ struct Line {
   int rank = 0;
   std::string text;  ///< For rank 0: the plural of what is counted.
   bool told = false;
+  std::size_t more = 0;  ///< Lines like it that came right after, and are only counted.
 };
+
+/// "n2 starts" and "n3 starts" are alike: what differs are numbers.
+std::string shape_of(const std::string& text) {
+  std::string shape;
+  for (const char c : text) {
+    const bool digit = c >= '0' && c <= '9';
+    if (!digit || shape.empty() || shape.back() != '#') shape.push_back(digit ? '#' : c);
+  }
+  return shape;
+}
+
+/// Of many lines in a row that are alike, the first two and the last one stay.
+void fold(std::vector<Line>& lines) {
+  constexpr std::size_t kFewest = 5;
+  std::vector<Line> folded;
+  for (std::size_t begin = 0; begin < lines.size();) {
+    std::size_t end = begin + 1;
+    const std::string shape = shape_of(lines[begin].text);
+    while (end < lines.size() && lines[begin].rank != 0 && lines[end].rank == lines[begin].rank &&
+           shape_of(lines[end].text) == shape)
+      ++end;
+    const std::size_t count = end - begin;
+    for (std::size_t i = begin; i < end; ++i) {
+      if (count >= kFewest && i > begin + 1 && i + 1 < end) continue;
+      folded.push_back(std::move(lines[i]));
+      if (count >= kFewest && i == begin + 1) folded.back().more = count - 3;
+    }
+    begin = end;
+  }
+  lines = std::move(folded);
+}
+
+std::string more_like_it(const Line& line) {
+  return line.more == 0 ? "" : "     … " + std::to_string(line.more) + " more like this …\n";
+}
 
 /// "n2 → [n1, n3]" where several cuts (or heals) of one moment stand side by side.
 bool merge_links(std::vector<Line>& lines, const Step& step, const Step* before) {
@@ -178,7 +215,7 @@ struct Gap {
 
   void add(const Line& line) {
     if (line.rank != 0) {
-      ++steps;
+      steps += 1 + line.more;
     } else if (!line.text.empty()) {
       ++counts[line.text];
     }
@@ -209,7 +246,7 @@ std::size_t height(const std::vector<Line>& lines) {
       gap.add(line);
       continue;
     }
-    height += gap.empty() ? 1 : 2;
+    height += (gap.empty() ? 1 : 2) + (line.more == 0 ? 0 : 1);
     gap = {};
   }
   return height + (gap.empty() ? 0 : 1);
@@ -242,12 +279,19 @@ std::string ending(const StoryEnd& end) {
       words.replace(at, 1, "\n            ");
     return words;
   };
+  if (end.expected.empty() && end.actual.rfind(kNotWritten, 0) == 0)
+    return "  " + end.actual + "\n";
   if (!end.expected.empty()) text += "  expected: " + indented(end.expected) + "\n";
   text += "  actual:   " + indented(end.actual) + "\n";
   return text;
 }
 
 }  // namespace
+
+StoryEnd end_of_death(const std::string& death) {
+  const bool unwritten = death.rfind(kNotWritten, 0) == 0;
+  return {unwritten ? "" : "the node's process goes on", death};
+}
 
 std::string tell(const std::vector<Step>& steps, const StoryEnd& end) {
   std::vector<Line> lines = lines_of(steps);
@@ -264,6 +308,7 @@ std::string tell(const std::vector<Step>& steps, const StoryEnd& end) {
     }
   }
   std::reverse(few.begin(), few.end());
+  fold(few);
   choose(few);
   std::string text;
   if (dropped != 0) text += "     … " + std::to_string(dropped) + " earlier steps …\n";
@@ -279,17 +324,26 @@ std::string tell(const std::vector<Step>& steps, const StoryEnd& end) {
       continue;
     }
     close();
-    text += numbered(++number) + moment_words(line.at) + "  " + line.text + "\n";
+    text +=
+        numbered(++number) + moment_words(line.at) + "  " + line.text + "\n" + more_like_it(line);
   }
   close();
   return text + ending(end);
 }
 
 std::string tell(const std::vector<std::string>& steps, const StoryEnd& end) {
+  std::vector<Line> lines;
+  for (const std::string& step : steps) lines.push_back({{}, 1, step});
+  fold(lines);
+  const std::size_t from = lines.size() > kLines ? lines.size() - kLines : 0;
   std::string text;
-  const std::size_t from = steps.size() > kLines ? steps.size() - kLines : 0;
-  if (from != 0) text += "     … " + std::to_string(from) + " earlier steps …\n";
-  for (std::size_t i = from; i < steps.size(); ++i) text += numbered(i + 1) + steps[i] + "\n";
+  std::size_t number = 1;
+  for (std::size_t i = 0; i < from; ++i) number += 1 + lines[i].more;
+  if (number != 1) text += "     … " + std::to_string(number - 1) + " earlier steps …\n";
+  for (std::size_t i = from; i < lines.size(); ++i) {
+    text += numbered(number) + lines[i].text + "\n" + more_like_it(lines[i]);
+    number += 1 + lines[i].more;
+  }
   return text + ending(end);
 }
 

@@ -14,6 +14,9 @@ struct StoryEnd {
   std::string actual;
 };
 
+/// How a story ends whose solution died. What is not written yet is no broken expectation.
+StoryEnd end_of_death(const std::string& death);
+
 /// Numbered steps up to the violation (at most about 25 lines; what changed nothing is counted and
 /// left out), then what was expected and what is.
 std::string tell(const std::vector<Step>& steps, const StoryEnd& end);

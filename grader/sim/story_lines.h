@@ -14,8 +14,8 @@ std::string moment_words(Instant at);
 /// One step as a clause, without the moment.
 std::string step_words(const Step& step);
 
-/// Whether a message told its receiver something, or the handler wrote: else the step can be left
-/// out.
+/// Whether a message told its receiver something, or the handler wrote: else (gossip with digests
+/// and empty lists) the step can be left out.
 bool has_news(const Step& step);
 
 }  // namespace dynamo::sim

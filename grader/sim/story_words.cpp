@@ -127,10 +127,12 @@ bool has_news(const Step& step) {
   if (step.writes != 0) return true;
   const Json data = Json::parse(step.data, nullptr, false);
   if (!data.is_object()) return false;
+  bool lists = false;
   for (const auto& [key, item] : data.items()) {
     if (item.is_array() && !item.empty()) return true;
+    lists = lists || item.is_array();
   }
-  return false;
+  return !lists;  // a digest with an empty list brings nothing; a ping never had news to bring
 }
 
 namespace {

@@ -81,6 +81,18 @@ def test_missing_file_is_named_with_a_cure(folder: Path) -> None:
     assert "--with reference:2" in str(caught.value)
 
 
+def test_file_of_a_later_lab_may_be_missing(folder: Path) -> None:
+    (folder / "ring.cpp").unlink()
+    solution = solutions.open_solution(folder, COURSE, wanted=[COURSE[1]])
+    assert solution.given == (COURSE[2],)
+    assert solution.modules(COURSE[1])["ring"] is None
+    (folder / "membership.cpp").unlink()
+    with pytest.raises(LabError, match=r"membership\.cpp is missing"):
+        solutions.open_solution(folder, COURSE, wanted=[COURSE[1]])
+    with pytest.raises(LabError, match=r"membership\.cpp is missing"):
+        solutions.open_solution(folder, COURSE, wanted=[COURSE[2]])
+
+
 def test_odd_files_are_refused(folder: Path) -> None:
     path = folder / "ring.cpp"
     path.unlink()

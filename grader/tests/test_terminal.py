@@ -8,6 +8,7 @@ import pytest
 from rich.console import Console
 
 from dynamolab import render_terminal, ui
+from dynamolab.commands import list as list_command
 from dynamolab.results import Outcome, Results
 from test_results import HOSTILE, results_of
 
@@ -82,7 +83,7 @@ def test_what_is_not_written_yet_is_one_group_at_the_end() -> None:
     results = results_of(*[Outcome.FAIL] * 9)
     for number, check in enumerate(results.labs[0].checks):
         function = "vnode_of" if number % 2 else "rebuild"
-        check.message = f"actual:   not written yet: {function}: its work — TODO(lab2 A), ring.cpp:{number}"
+        check.message = f"  not written yet: ring.cpp:{number}, TODO(lab2 A): {function}: its work"
     results.labs[0].checks[4].message = "actual:   7"
     text = "\n".join(lines_of(results, 200))
     assert "not written yet: 8 checks wait for rebuild, vnode_of." in text
@@ -97,3 +98,31 @@ def test_the_printed_replay_line_names_the_solution() -> None:
     text = "\n".join(lines_of(results, 200))
     line = "./lab replay results/r/x.replay.json --solution 'my lab' --with reference:1"
     assert line in text
+
+
+def test_what_was_expected_and_what_is_are_never_cut() -> None:
+    steps = [f"{n}. step {'x' * (n % 7)}" for n in range(1, 90)]
+    judged = ["expected: all agree", "actual: after 9 tries:", *(f"  n{n} lacks much" for n in range(30))]
+    logs = ["last lines of n1 (log):", *(f"  log {n}" for n in range(60))]
+    text = rendered(Outcome.FAIL, message="\n".join([*steps, *judged, *logs]))
+    assert all(line in text for line in judged)
+    assert "1. step x" in text and steps[-1] in text and "  log 59" in text
+    assert "lines more in the report" in text
+    assert len(text.splitlines()) < 80
+
+
+def test_a_lab_without_points_shows_none() -> None:
+    results = results_of(Outcome.PASS)
+    results.labs[0].checks[0].max_points = 0
+    text = "\n".join(lines_of(results, 120))
+    assert "0/0" not in text and "ungraded" in text
+
+
+@pytest.mark.parametrize("columns", [40, 72, 80, 120])
+def test_list_never_folds_an_id(columns: int, course: list) -> None:  # type: ignore[type-arg]
+    out = io.StringIO()
+    console = Console(file=out, width=columns)
+    for lab in course:
+        list_command.show(lab, console)
+    words = out.getvalue().split()
+    assert all(check.id in words for lab in course for check in lab.checks if check.visible)

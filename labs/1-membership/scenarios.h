@@ -85,6 +85,11 @@ inline std::size_t events_of(const History& events, const NodeId& at, const Node
       }));
 }
 
+/// "twice"
+inline std::string times(std::size_t count) {
+  return count == 1 ? "once" : count == 2 ? "twice" : std::to_string(count) + " times";
+}
+
 /// Every change of which the console heard "done" stands in `node`'s history, once; one of which it
 /// heard nothing may stand there; one that was refused does not. So no version was given out twice,
 /// either.
@@ -101,22 +106,29 @@ inline void expect_operations(World& world, const NodeId& node) {
     if (operation.outcome == Operation::Outcome::pending) ++count.unknown;
   }
   const History events = history(world, node);
+  std::string wrong;
   for (const auto& [key, count] : counts) {
     const auto& [at, subject, what] = key;
     if (at == subject && what == "add") continue;  // its own join is that of its bootstrap
     const std::size_t found =
         events_of(events, at, subject, what == "add" ? Change::join : Change::leave);
-    const std::string allowed = count.unknown == 0
-                                    ? ""
-                                    : ", or up to " + std::to_string(count.unknown) +
-                                          " more, at which " + at + " died before it answered";
-    world.expect(
-        found >= count.done && found <= count.done + count.unknown,
-        "the history of " + node + " holds " + std::to_string(count.done) + " times \"" + what +
-            " " + subject + "\" made at " + at + ": as often as the console heard \"done\"" +
-            allowed,
-        [&] { return "it holds it " + std::to_string(found) + " times: " + text(events); });
+    const std::string change = at + (what == "add" ? "'s add of " : "'s remove of ") + subject;
+    const auto tell = [&](const std::string& text) { wrong += (wrong.empty() ? "" : ", ") + text; };
+    if (found < count.done) {
+      tell((found == 0 ? "lacks "
+                       : "has " + times(found) + " instead of " + times(count.done) + " ") +
+           change);
+    } else if (found > count.done + count.unknown) {
+      tell("has " + times(found) + " instead of " + times(count.done + count.unknown) + " " +
+           change);
+    }
   }
+  world.expect(
+      wrong.empty(),
+      node +
+          " knows every change of which a console heard \"done\", each one once, and none that "
+          "was refused",
+      [&] { return node + " " + wrong + "; its history: " + text(events); });
 }
 
 inline bool contains(const std::vector<NodeId>& list_of_names, const NodeId& name) {

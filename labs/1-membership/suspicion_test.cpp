@@ -64,10 +64,11 @@ TEST(membership, suspicion_is_neither_removal_nor_news) {
                    "it suspects " + list(suspects(world, "n2")));
     }
     nothing_changed();
-    world.phase("the link is repaired; then n3 is paused");
+    world.phase("the link is repaired");
     world.heal();
     comes_to_trust(world, "n1");
     comes_to_trust(world, "n3");
+    world.phase("now n3 is paused");
     world.pause("n3");
     comes_to_suspect(world, "n1", "n3");
     comes_to_suspect(world, "n2", "n3");

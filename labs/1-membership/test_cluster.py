@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from dynamolab.cluster import Cluster, NodeClient
+from dynamolab.cluster import Cluster, NodeClient, listed, words
 
 MakeCluster = Callable[..., Cluster]
 Change = tuple[str, str]  # Subject, "join" or "leave".
@@ -25,14 +25,24 @@ def expect_changes(history: dict[str, Any], expected: list[Change], when: str) -
     """Exactly these changes, in any order of versions that arose."""
     actual = changes_of(history)
     assert sorted(actual) == sorted(expected), (
-        f"expected: {when}, the history holds exactly {sorted(expected)}\nactual: {sorted(actual)}"
+        f"expected: {when}, the history holds exactly these changes: "
+        f"{words.changes_words(expected)}\nactual: {words.changes_words(actual)}"
     )
 
 
 def expect_distinct_versions(history: dict[str, Any]) -> None:
     versions = [tuple(event["version"].values()) for event in history["events"]]
     assert len(set(versions)) == len(versions), (
-        f"expected: no two events share a version\nactual: {versions}"
+        f"expected: no two events share a version\nactual: {versions_of(history['events'])}"
+    )
+
+
+def versions_of(events: list[dict[str, Any]]) -> str:
+    """Who joins or leaves by which version: "n2 joins (2, n1, disk 7)"."""
+    return "; ".join(
+        f"{event['subject']} {event['change']}s ({event['version']['counter']}, "
+        f"{event['version']['node']}, disk {event['version']['incarnation']})"
+        for event in events
     )
 
 
@@ -119,11 +129,13 @@ def test_acknowledged_change_survives_kill(make_cluster: MakeCluster) -> None:
         after = cluster.ask("n1", NodeClient.history)
         assert changes_of(after) == expected, (
             f"expected: after the restart n1 knows all that it had confirmed, in this order, and "
-            f"nothing more: {expected}\nactual: {changes_of(after)}"
+            f"nothing more: {words.changes_words(expected)}\n"
+            f"actual: {words.changes_words(changes_of(after))}"
         )
         kept = after["events"][: len(before["events"])]
         assert kept == before["events"], (
-            f"expected: old events keep their versions: {before['events']}\nactual: {kept}"
+            f"expected: old events keep their versions: {versions_of(before['events'])}\n"
+            f"actual: {versions_of(kept)}"
         )
         before = after
     seen = cluster.ask("n1", NodeClient.view)["incarnation"]
@@ -140,7 +152,7 @@ def test_acknowledged_change_survives_kill(make_cluster: MakeCluster) -> None:
         history = cluster.ask(name, NodeClient.history)
         assert history["digest"] == digest, (
             f"expected: all were killed and restarted, so {name} still has the same history "
-            f"(digest {digest})\nactual: {changes_of(history)}"
+            f"(digest {digest})\nactual: {words.changes_words(changes_of(history))}"
         )
 
 
@@ -160,7 +172,7 @@ def test_wiped_node_recovers_the_history(make_cluster: MakeCluster) -> None:
     recovered = cluster.wait_same_history()
     assert recovered["events"] == history["events"], (
         f"expected: n3 learns the history from its seeds, and nobody adds to it: "
-        f"{changes_of(history)}\nactual: {changes_of(recovered)}"
+        f"{versions_of(history['events'])}\nactual: {versions_of(recovered['events'])}"
     )
     cluster.wait_members(["n1", "n2", "n3", "n4"])
 
@@ -247,6 +259,11 @@ def usual_bytes(cluster: Cluster, messages: int = 24) -> dict[str, float]:
     return {kind: statistics.median(all_[all_before:]) for kind, all_ in seen.items()}
 
 
+def suspects_of(name: str) -> Callable[[list[str]], str]:
+    """Says whom a node suspects, for a wait that expires."""
+    return lambda suspects: f"{name} suspects {listed(suspects) or 'nobody'}"
+
+
 @pytest.mark.check("membership.paused_node_is_suspected_and_stays_a_member")
 def test_paused_node_is_suspected_and_stays_a_member(make_cluster: MakeCluster) -> None:
     cluster = make_cluster(names=["n1", "n2", "n3", "n4", "x1"])
@@ -259,12 +276,13 @@ def test_paused_node_is_suspected_and_stays_a_member(make_cluster: MakeCluster) 
             f"{name} suspects n3, which answers nothing",
             lambda name=name: cluster.ask(name, NodeClient.suspects),
             lambda suspects: "n3" in suspects,
+            words=suspects_of(name),
         )
     cluster.story.tell("n1, n2 and n4 suspect n3")
     for name, view in cluster.views(others).items():
         assert view["members"] == members, (
-            f"expected: n3 is suspected, and still a member: {members}\n"
-            f"actual: {name} sees {view['members']}"
+            f"expected: n3 is suspected, and still a member: {listed(members)}\n"
+            f"actual: {name} sees {listed(view['members'])}"
         )
     joins: list[Change] = [(name, "join") for name in members]
     expect_changes(cluster.wait_same_history(others), joins, "with n3 suspected")
@@ -276,6 +294,7 @@ def test_paused_node_is_suspected_and_stays_a_member(make_cluster: MakeCluster) 
             f"{name} trusts n3 again, which answers again",
             lambda name=name: cluster.ask(name, NodeClient.suspects),
             lambda suspects: "n3" not in suspects,
+            words=suspects_of(name),
         )
     cluster.story.tell("nobody suspects n3 any more")
     cluster.wait_members([*members, "x1"])
@@ -294,6 +313,7 @@ def test_partition_heals_by_itself(make_cluster: MakeCluster) -> None:
         "n1 suspects n5, whose answers are lost",
         lambda: cluster.ask("n1", NodeClient.suspects),
         lambda suspects: "n5" in suspects,
+        words=suspects_of("n1"),
     )
     cluster.add("x1", via="n5")
     cluster.heal()
@@ -310,6 +330,7 @@ def test_partition_heals_by_itself(make_cluster: MakeCluster) -> None:
             f"{one} suspects the other side",
             lambda one=one: cluster.ask(one, NodeClient.suspects),
             lambda suspects, other=other: set(other) <= set(suspects),
+            words=suspects_of(one),
         )
     cluster.heal()
     cluster.wait_members([*members, "x2"])
@@ -320,4 +341,5 @@ def test_partition_heals_by_itself(make_cluster: MakeCluster) -> None:
             f"{one} trusts the other side again",
             lambda one=one: cluster.ask(one, NodeClient.suspects),
             lambda suspects, other=other: not set(other) & set(suspects),
+            words=suspects_of(one),
         )

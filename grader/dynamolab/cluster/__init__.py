@@ -1,5 +1,6 @@
 """Real clusters on this machine: nodes in processes of their own, a faulty network between them."""
 
+from . import words
 from .client import Answer, NodeClient
 from .cluster import Cluster, listed, names_of
 from .errors import ClusterTrouble, NodeDied, NodeSilent, WaitExpired
@@ -18,4 +19,5 @@ __all__ = [
     "listed",
     "names_of",
     "wait_for",
+    "words",
 ]

@@ -18,6 +18,7 @@ from .janitor import janitor
 from .ports import reserve_ports
 from .process import NodeProcess, State, tail_of
 from .story import Story
+from .words import listed
 
 DEFAULT_CONFIG: dict[str, Any] = {"gossip_period_ms": 50, "call_timeout_ms": 200}
 DEFAULT_LINKS: dict[str, Any] = {"delay_min_ms": 0, "delay_max_ms": 1}
@@ -27,14 +28,6 @@ TAIL_LINES = 5
 def names_of(size: int) -> list[str]:
     """n1, n2, …"""
     return [f"n{number}" for number in range(1, size + 1)]
-
-
-def listed(names: Iterable[str]) -> str:
-    """"n1, n2 and n3"."""
-    sorted_names = list(names)
-    if len(sorted_names) < 2:
-        return "".join(sorted_names)
-    return ", ".join(sorted_names[:-1]) + " and " + sorted_names[-1]
 
 
 class Assembly:

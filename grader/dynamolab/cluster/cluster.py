@@ -15,10 +15,12 @@ import json
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeVar
 
-from .assembly import DEFAULT_LINKS, Assembly, listed, names_of
+from . import words
+from .assembly import DEFAULT_LINKS, Assembly, names_of
 from .client import Answer, NodeClient
 from .errors import NodeSilent
 from .waiting import wait_for
+from .words import listed
 
 Seen = TypeVar("Seen")
 
@@ -172,9 +174,10 @@ class Cluster(Assembly):
         probe: Callable[[], Seen],
         accept: Callable[[Seen], object] = bool,
         deadline_s: float = SETTLE_S,
+        words: Callable[[Seen], str] = words.seen_words,
     ) -> Seen:
         """As waiting.wait_for; fails at once when a node died that nobody stopped."""
-        return wait_for(probe, deadline_s, label, accept, self.must_live)
+        return wait_for(probe, deadline_s, label, accept, self.must_live, words)
 
     def must_live(self) -> None:
         """Raises NodeDied if a node ended that should run, ClusterTrouble if faultnet did."""
@@ -203,8 +206,16 @@ class Cluster(Assembly):
         def agreed(seen: dict[str, Any]) -> bool:
             return all(view == (wanted, next(iter(seen.values()))[1]) for view in seen.values())
 
+        def told(seen: dict[str, Any]) -> str:
+            lines = words.members_differ({name: view[0] for name, view in seen.items()}, wanted)
+            return _lines([*lines, *words.histories_differ(self._histories(asked))])
+
         self.wait_for(
-            f"{listed(asked)} agree that the members are {listed(wanted)}", look, agreed, deadline_s
+            f"{listed(asked)} agree that the members are {listed(wanted)}",
+            look,
+            agreed,
+            deadline_s,
+            told,
         )
         self.story.tell(f"{listed(asked)} agree: the members are {listed(wanted)}")
 
@@ -218,8 +229,14 @@ class Cluster(Assembly):
             lambda: {name: self.ask(name, NodeClient.history) for name in asked},
             lambda seen: len({history["digest"] for history in seen.values()}) == 1,
             deadline_s,
+            lambda seen: _lines(
+                words.histories_differ({name: one["events"] for name, one in seen.items()})
+            ),
         )
         return next(iter(histories.values()))
+
+    def _histories(self, names: Sequence[str]) -> dict[str, list[dict[str, Any]]]:
+        return {name: self.ask(name, NodeClient.history)["events"] for name in names}
 
     def wait_suspects(self, of: str, suspects: Iterable[str]) -> None:
         """Until `of` suspects exactly these."""
@@ -246,6 +263,13 @@ def _list(names: str | Sequence[str]) -> list[str]:
 
 def _names(names: str | Sequence[str]) -> str:
     return listed(_list(names)) or "all"
+
+
+def _lines(told: Sequence[str]) -> str:
+    """One line as it is; several below each other."""
+    if len(told) == 1:
+        return told[0]
+    return "".join(f"\n  {line}" for line in told) or "they agree by now"
 
 
 def _digest_of(view: list[dict[str, Any]]) -> str:

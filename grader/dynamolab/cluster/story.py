@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import re
+from itertools import groupby
+
 MOST_STEPS = 60
+FEWEST_TO_FOLD = 5  # Steps in a row that are alike: the first two and the last are told.
+
+_NUMBER = re.compile(r"\d+")
 
 
 class Story:
@@ -18,12 +24,25 @@ class Story:
             self._steps.append((step, 1))
 
     def lines(self) -> list[str]:
-        """Numbered lines; of a very long story the beginning and the end."""
+        """Numbered lines; steps that are alike are folded, and of a very long story the beginning
+        and the end are told."""
         told = [
             f"{number}. {step}" + (f" ({times} times)" if times > 1 else "")
             for number, (step, times) in enumerate(self._steps, start=1)
         ]
+        told = _folded(told)
         if len(told) <= MOST_STEPS:
             return told
         half = MOST_STEPS // 2
         return [*told[:half], f"… {len(told) - 2 * half} steps more …", *told[-half:]]
+
+
+def _folded(lines: list[str]) -> list[str]:
+    """"n2 starts" and "n3 starts" are alike: only numbers differ."""
+    folded: list[str] = []
+    for _, group in groupby(lines, key=lambda line: _NUMBER.sub("#", line)):
+        alike = list(group)
+        if len(alike) >= FEWEST_TO_FOLD:
+            alike = [*alike[:2], f"   … {len(alike) - 3} more like this …", alike[-1]]
+        folded += alike
+    return folded

@@ -7,11 +7,13 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from .errors import NodeSilent, WaitExpired
+from .words import seen_words
 
 State = TypeVar("State")
 
 SHORTEST_PAUSE_S = 0.005
 LONGEST_PAUSE_S = 0.05
+LONGEST_STATE = 1500  # Characters; more do not help.
 
 
 def wait_for(
@@ -20,18 +22,19 @@ def wait_for(
     label: str,
     accept: Callable[[State], object] = bool,
     watch: Callable[[], None] = lambda: None,
+    words: Callable[[State], str] = seen_words,
 ) -> State:
     """Calls `probe` until `accept(state)` is true, and returns that state.
 
     `watch` runs before each try and raises what makes further waiting pointless (a node has died).
     A NodeSilent from `probe` means unknown: it is tried again. After `deadline_s` seconds
-    raises WaitExpired with the label, the number of tries and the last state. Looks at least twice,
-    so that a machine that stood still does not fail a check by itself.
+    raises WaitExpired with the label, the number of tries and the last state, in `words`. Looks at
+    least twice, so that a machine that stood still does not fail a check by itself.
     """
     end = time.monotonic() + deadline_s
     pause = SHORTEST_PAUSE_S
     tries = 0
-    last = "nothing was seen"
+    last: object = "nothing was seen"
     while True:
         watch()
         tries += 1
@@ -39,9 +42,9 @@ def wait_for(
             state = probe()
             if accept(state):
                 return state
-            last = _shown(state)
+            last = _Seen(state, words)
         except NodeSilent as silent:
-            last = str(silent)
+            last = silent
         if time.monotonic() >= end and tries > 1:
             break
         time.sleep(pause)
@@ -52,10 +55,15 @@ def wait_for(
     )
 
 
-def _shown(state: object, limit: int = 1500) -> str:
-    """A state in the words of a failure message, cut where it gets too long to help."""
-    if isinstance(state, dict):
-        text = "".join(f"\n  {key}: {value}" for key, value in state.items())
-    else:
-        text = repr(state)
-    return text if len(text) <= limit else text[:limit] + " …"
+class _Seen:
+    """The last state; put in words only when somebody is going to read them."""
+
+    def __init__(self, state: State, words: Callable[[State], str]) -> None:
+        self._tell = lambda: words(state)
+
+    def __str__(self) -> str:
+        try:
+            text = self._tell()
+        except NodeSilent as silent:  # Words may need another look at the nodes.
+            text = str(silent)
+        return text if len(text) <= LONGEST_STATE else text[:LONGEST_STATE] + " …"

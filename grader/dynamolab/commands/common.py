@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from dynamolab import labs, processes, solutions
+from dynamolab import labs, processes, solutions, ui
 from dynamolab.errors import LabError
 
 LARGEST_SEED = 2**63 - 1
@@ -74,7 +74,11 @@ def open_solution(
 ) -> solutions.Solution:
     supplied = solutions.parse_with(arguments.supplied, known)
     folder = solutions.solution_folder(arguments.solution)
-    return solutions.open_solution(folder, known, supplied, wanted)
+    solution = solutions.open_solution(folder, known, supplied, wanted)
+    if solution.given:
+        files = ", ".join(lab.file for lab in solution.given)
+        ui.say(f"{solution.name} has no {files} (of later labs): the reference stands in")
+    return solution
 
 
 def writable_file(word: str) -> Path:

@@ -11,6 +11,10 @@ from dynamolab.paths import RESULTS, shown
 
 
 def add(parser: argparse.ArgumentParser) -> None:
+    parser.epilog = (
+        f"{parser.epilog}. Logs, replays and traces of a run go to a folder of its own in"
+        f" {shown(RESULTS)}/; the newest {grade.KEPT_RUNS} are kept, older ones are removed."
+    )
     parser.add_argument(
         "labs", nargs="*", metavar="LAB", help="number or name; none: all that give points"
     )
@@ -27,7 +31,8 @@ def add(parser: argparse.ArgumentParser) -> None:
         *("--seeds",),
         metavar="N",
         type=common.whole_number(1, common.MOST_SEEDS),
-        help="run each simulated check with N seeds, from --seed on (default: what it asks for)",
+        help="run each simulated check with at least N seeds, from --seed on; a check that needs more"
+        " of them, for a statistic, takes what it needs (default: what each asks for)",
     )
     parser.add_argument(
         "--sanitize",

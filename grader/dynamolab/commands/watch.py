@@ -57,5 +57,7 @@ def run(arguments: argparse.Namespace) -> int:
         )
 
     solution = common.open_solution(arguments, known, [lab])
-    watch.watch(sorted({solution.file(other) for other in known}), once)
+    # Not those for which the reference stands in: the watch waits until all its files are there.
+    files = {solution.file(other) for other in known}
+    watch.watch(sorted(path for path in files if path.exists()), once)
     return 0

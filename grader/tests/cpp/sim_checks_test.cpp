@@ -8,6 +8,7 @@
 
 #include "core/json.h"
 #include "sim/check.h"
+#include "sim/story.h"
 #include "sim_fixture.h"
 
 namespace dynamo::sim {
@@ -73,10 +74,15 @@ TEST_F(SimChecks, seeds_can_be_chosen) {
   begin(options);
   std::vector<std::uint64_t> seeds;
   EXPECT_TRUE(run([&] {
-    for_each_seed(9, ping_plan(), [&](World& world) { seeds.push_back(world.seed()); });
+    for_each_seed(1, ping_plan(), [&](World& world) { seeds.push_back(world.seed()); });
   }));
   std::sort(seeds.begin(), seeds.end());
-  EXPECT_EQ(seeds, (std::vector<std::uint64_t>{70, 70, 71}));
+  EXPECT_EQ(seeds, (std::vector<std::uint64_t>{70, 70, 71})) << "more than the check asks for";
+  seeds.clear();
+  EXPECT_TRUE(run([&] {
+    for_each_seed(3, ping_plan(), [&](World& world) { seeds.push_back(world.seed()); });
+  }));
+  EXPECT_EQ(seeds.size(), 4U) << "never fewer than the check asks for";
 }
 
 void broken_on_seed_3(World& world) {
@@ -295,6 +301,35 @@ TEST_F(SimChecks, a_lone_node_that_dies_fails_the_test) {
   }));
   expect_failed_with("scripted to throw");
   EXPECT_EQ(read_replay(checks_->replay_file()).kind, "unit");
+}
+
+TEST_F(SimChecks, a_story_has_no_steps_of_a_scenario_that_passed) {
+  run([&] {
+    for (int turn = 0; turn < 3; ++turn) {
+      Lone lone;
+      lone.start(turn == 0);
+      lone.say("turn " + std::to_string(turn));
+      if (turn == 2) violation("it goes on", "it ends");
+    }
+  });
+  expect_failed_with("turn 2");
+  EXPECT_EQ(checks_->message().find("turn 1"), std::string::npos) << checks_->message();
+}
+
+TEST(Story, steps_alike_are_folded) {
+  std::vector<std::string> steps{"begin"};
+  for (int i = 1; i <= 9; ++i) steps.push_back("n" + std::to_string(i) + " starts");
+  steps.emplace_back("end");
+  EXPECT_EQ(tell(steps, {"", "it broke"}),
+            "  1. begin\n  2. n1 starts\n  3. n2 starts\n     … 6 more like this …\n"
+            " 10. n9 starts\n 11. end\n  actual:   it broke\n");
+}
+
+TEST(Story, what_is_not_written_yet_breaks_no_expectation) {
+  const StoryEnd todo = end_of_death("not written yet: ring.cpp line 7, TODO(lab2 A): rebuild");
+  EXPECT_EQ(tell(std::vector<std::string>{}, todo),
+            "  not written yet: ring.cpp line 7, TODO(lab2 A): rebuild\n");
+  EXPECT_EQ(end_of_death("segmentation fault").expected, "the node's process goes on");
 }
 
 }  // namespace
