@@ -64,7 +64,7 @@ std::string unsettled(World& world) {
   return replicas_differ(world);
 }
 
-bool settles(World& world, Duration within = 30s) {
+bool settles(World& world, Duration within) {
   return world.run_until([&] { return unsettled(world).empty(); }, within);
 }
 
@@ -122,20 +122,26 @@ void disturb(World& world, Random& random) {
   }
 }
 
-void end_faults(World& world) {
+/// Ends all faults and waits. A node that was told to die at a commit may do so only now.
+bool settles_after_faults(World& world) {
   world.heal();
   world.set_links({});
   for (const NodeId& node : world.nodes()) {
     world.free_disk(node);
     if (world.life(node) == Life::paused) world.resume(node);
   }
-  world.run_for(5s);  // whoever was told to die at a commit may do so now
-  for (const NodeId& node : world.nodes()) {
-    if (world.life(node) == Life::down) world.restart(node);
+  for (int second = 0; second < 30; ++second) {
+    for (const NodeId& node : world.nodes()) {
+      if (world.life(node) == Life::down) world.restart(node);
+    }
+    world.run_for(1s);
+    if (unsettled(world).empty()) return true;
   }
+  return false;
 }
 
-/// Writes of five clients through a hundred steps of faults.
+/// Writes at five nodes through a hundred steps of faults. Now and then one of those under "again"
+/// is tried a second time, there or elsewhere.
 void live_through_faults(World& world) {
   Random random(world.seed() * 7919);
   LinkModel bad;
@@ -143,19 +149,18 @@ void live_through_faults(World& world) {
   bad.loss_ppm = 100'000;
   bad.duplicate_ppm = 100'000;
   world.set_links(bad);
-  std::vector<ClientNumber> writes;
+  std::optional<ClientNumber> again;
   for (int step = 0; step < 100; ++step) {
     disturb(world, random);
     const NodeId at = world.nodes()[random.below(5)];
-    const std::string key = key_number(random.below(12));
-    const bool remove = random.chance(150'000);
-    const auto value = remove ? std::nullopt : std::optional(std::to_string(step));
-    RequestId id;
-    if (!writes.empty() && random.chance(100'000)) {  // a retry, there or elsewhere
-      const ClientOperation& before = world.client(writes[random.below(writes.size())]);
-      writes.push_back(world.write(at, before.key, before.value, {}, before.id));
+    const auto value = random.chance(150'000) ? std::nullopt : std::optional(std::to_string(step));
+    if (again && random.chance(100'000)) {
+      const ClientOperation& before = world.client(*again);
+      world.write(at, before.key, before.value, {}, before.id);
+    } else if (random.chance(200'000)) {
+      again = world.write(at, "again", value);
     } else {
-      writes.push_back(world.write(at, key, value, {}, id));
+      world.write(at, key_number(random.below(12)), value);
     }
     world.run_for(Duration(random.below(400'000)));
   }
@@ -192,14 +197,13 @@ TEST(sim_replication, every_acknowledged_write_lies_on_all_owners_after_any_faul
     Store store(lossy_plan(seed));
     World& world = store.world;
     live_through_faults(world);
-    end_faults(world);
-    ASSERT_TRUE(settles(world)) << "seed " << seed << ": " << unsettled(world);
+    ASSERT_TRUE(settles_after_faults(world)) << "seed " << seed << ": " << unsettled(world);
     for (int k = 0; k < 12; ++k) {
       const std::string key = key_number(k);
-      const auto& read = world.get(world.nodes()[seed % 5], key);
-      ASSERT_FALSE(read.unknown()) << "seed " << seed << ": " << to_string(read);
+      const auto& read = world.get(world.up_nodes()[seed % world.up_nodes().size()], key);
+      ASSERT_TRUE(read.absent() || !read.values.empty())
+          << "seed " << seed << ": " << to_string(read);
       const auto wrong = contradicts(read.values, expected_with_last_write_wins(world, key));
-      if (!wrong.empty()) for (const auto& o : world.client_operations()) if (o.key == key) printf("%ld %s %s id %lu = %s at %ld\n", (long)o.asked.time_since_epoch().count(), o.at.c_str(), question(o).c_str(), (unsigned long)o.id.sequence, to_string(o).c_str(), (long)o.answered.time_since_epoch().count());
       ASSERT_EQ(wrong, "") << "seed " << seed << ", key " << key;
     }
   }

@@ -1,0 +1,67 @@
+// Lab 3: every key on N nodes. labs/3-replication/README.md says what is asked for.
+#include "replication.h"
+
+#include <memory>
+#include <stdexcept>
+
+namespace dynamo {
+namespace {
+
+class Replication final : public LazyCoordinator {
+ public:
+  Replication(Env& env, const ReplicationConfig& config, ClusterView& view, LocalStore& store,
+              const Transfer& transfer)
+      : env_(env), config_(config), view_(view), store_(store), transfer_(transfer) {}
+
+  // These two do nothing until you write them, since the framework calls them from part A on.
+
+  void start() override {}  // TODO(lab3 B): read the disk, and go on with what is still owed
+  void history_grew(const History& /*before*/) override {}  // TODO(lab3 C): other owners?
+
+  // What clients ask.
+
+  void handle(const ClientWrite& /*request*/, Responder<WriteOutcome> /*responder*/) override {
+    throw std::logic_error("TODO(lab3 A): ClientWrite: stamp it once, walk the preference list");
+  }
+
+  void handle(const ClientRead& /*request*/, Responder<ReadOutcome> /*responder*/) override {
+    throw std::logic_error("TODO(lab3 A): ClientRead: what is held here, or walk");
+  }
+
+  // What other nodes ask.
+
+  void handle(const Write& /*request*/, Responder<WriteReply> /*responder*/) override {
+    // Part B: an id that was executed here is not executed again.
+    throw std::logic_error("TODO(lab3 A): Write: execute it and answer; propagate afterwards");
+  }
+
+  void handle(const Read& /*request*/, Responder<ReadReply> /*responder*/) override {
+    throw std::logic_error("TODO(lab3 A): Read: found, absent, or not mine");
+  }
+
+  void handle(const Update& /*request*/, Responder<UpdateReply> /*responder*/) override {
+    throw std::logic_error("TODO(lab3 A): Update: merge, and confirm what is held here now");
+  }
+
+ private:
+  Env& env_;
+  const ReplicationConfig config_;
+  ClusterView& view_;
+  LocalStore& store_;
+  const Transfer& transfer_;
+};
+
+}  // namespace
+
+std::unique_ptr<LazyCoordinator> make_coordinator(Env& env, const ReplicationConfig& config,
+                                                  ClusterView& view, LocalStore& store,
+                                                  const Transfer& transfer) {
+  return std::make_unique<Replication>(env, config, view, store, transfer);
+}
+
+std::unique_ptr<Transfer> make_transfer(Env& /*env*/, const ReplicationConfig& /*config*/,
+                                        ClusterView& /*view*/, LocalStore& /*store*/) {
+  return nullptr;
+}
+
+}  // namespace dynamo
