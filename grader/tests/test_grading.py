@@ -24,7 +24,8 @@ pytestmark = pytest.mark.slow
 Lab = Callable[..., processes.Completed]
 MOST_POINTS_OF_THE_SKELETON = 5
 DEADLINE_S = 60.0
-OURS = ("dynamo-node", "faultnet", "lab1-checks", "lab2-checks", "ninja", "pytest")
+CHECKS = tuple(f"lab{lab.number}-checks" for lab in labs.load_all())
+OURS = ("dynamo-node", "faultnet", *CHECKS, "ninja", "pytest")
 
 
 @pytest.fixture
@@ -85,9 +86,10 @@ def test_reference_has_full_points_in_all_labs(
     document = results_of(tmp_path)
     assert done.code == 0, done.out
     assert document["outcome"] == "pass"
-    assert document["points"] == document["max_points"] == 200
+    every_point = sum(lab.points for lab in labs.load_all())
+    assert document["points"] == document["max_points"] == every_point
     assert all(c["outcome"] == "pass" for lab in document["labs"] for c in lab["checks"])
-    assert "200/200" in (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert f"{every_point}/{every_point}" in (tmp_path / "report.html").read_text(encoding="utf-8")
 
 
 def test_warm_up_is_graded_without_points(
@@ -112,8 +114,12 @@ def test_skeleton_scores_near_nothing_and_says_what_to_do(
     assert "TODO(lab1" in done.out
 
 
+# Right in these parts, and in no other: each check of another part must fail.
+EARNS_ONLY = {"4-plain-clocks": ("A", "B")}
+
+
 @pytest.mark.parametrize("folder", sorted(RIGHT.glob("*-*")), ids=lambda path: path.name)
-def test_right_but_different_solution_has_full_points(
+def test_right_but_different_solution_has_all_points_of_its_parts(
     lab_command: Lab, tmp_path: Path, report: list[str | Path], folder: Path
 ) -> None:
     number = folder.name.split("-")[0]
@@ -121,8 +127,15 @@ def test_right_but_different_solution_has_full_points(
     given = [str(lab.number) for lab in labs.load_all() if lab.module in absent]
     mix = ["--with", f"reference:{','.join(given)}"] if given else []
     done = lab_command("grade", number, "--solution", folder, *mix, *report)
-    assert done.code == 0, done.out
-    assert results_of(tmp_path)["points"] == 100
+    parts = EARNS_ONLY.get(folder.name)
+    assert done.code == (1 if parts else 0), done.out
+    for check in results_of(tmp_path)["labs"][0]["checks"]:
+        earned = not parts or check["part"] in parts
+        assert check["points"] == (check["max_points"] if earned else 0), check["id"]
+
+
+def test_parts_that_are_earned_are_those_of_a_solution() -> None:
+    assert set(EARNS_ONLY) <= {path.name for path in RIGHT.iterdir()}
 
 
 HOSTILE = {
