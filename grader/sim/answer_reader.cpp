@@ -34,8 +34,8 @@ Duration take_delay(codec::Reader& in) {
   return delay;
 }
 
-Write take_write(codec::Reader& in, bool put) {
-  Write write;
+DiskWrite take_write(codec::Reader& in, bool put) {
+  DiskWrite write;
   write.space = take_bytes(in, kMaxStorageSpaceBytes, "name of a space");
   write.key = take_bytes(in, kMaxStorageKeyBytes, "key");
   if (write.space.empty() || write.key.empty()) broken("a write without a space or a key");

@@ -20,7 +20,7 @@ namespace dynamo::sim {
 using Disk = std::map<std::pair<std::string, std::string>, std::string>;
 
 /// One write of a handler, in order; no value: an erase.
-struct Write {
+struct DiskWrite {
   std::string space;
   std::string key;
   std::optional<std::string> value;
@@ -39,8 +39,8 @@ struct Effect {
 
 /// All that one handler did.
 struct Handled {
-  bool taken = true;          ///< False: no module takes such a request, or it was malformed.
-  std::vector<Write> writes;  ///< One transaction.
+  bool taken = true;              ///< False: no module takes such a request, or it was malformed.
+  std::vector<DiskWrite> writes;  ///< One transaction.
   std::vector<Effect> effects;
   std::optional<std::string> result;  ///< Of an invoke.
 };

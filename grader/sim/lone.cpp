@@ -70,7 +70,7 @@ struct Lone::State {
   }
 
   void take(const Handled& handled) {
-    for (const Write& write : handled.writes) {
+    for (const DiskWrite& write : handled.writes) {
       if (write.value) {
         disk[{write.space, write.key}] = *write.value;
       } else {

@@ -42,7 +42,7 @@ Owners owners_of(World& world, const std::set<std::string>& keys) {
   std::map<VnodeId, std::vector<NodeId>> lists;
   Owners owners;
   for (const std::string& key : keys) {
-    const VnodeId vnode = vnode_of(world, key);
+    const VnodeId vnode = vnode_of(world.plan().config.q, key);
     auto [found, fresh] = lists.try_emplace(vnode);
     if (fresh) found->second = preference_list(world, key);
     owners[key] = found->second;
@@ -83,11 +83,14 @@ std::string wrong_with(const std::string& key, const std::vector<NodeId>& owners
 
 }  // namespace
 
-std::optional<Held> held_for(const World& world, const NodeId& node, const std::string& key) {
-  const Disk& disk = world.disk(node);
+std::optional<Held> held_on(const Disk& disk, const NodeId& node, const std::string& key) {
   const auto found = disk.find({std::string(kStateSpace), storage_key_of(key)});
   if (found == disk.end()) return std::nullopt;
   return decoded(node, key, found->second);
+}
+
+std::optional<Held> held_for(const World& world, const NodeId& node, const std::string& key) {
+  return held_on(world.disk(node), node, key);
 }
 
 std::map<std::string, Held> all_held(const World& world, const NodeId& node) {
@@ -113,8 +116,7 @@ std::optional<std::vector<std::string>> values_in(const State& state) {
   return values;
 }
 
-VnodeId vnode_of(const World& world, const std::string& key) {
-  const std::uint32_t q = world.plan().config.q;
+VnodeId vnode_of(std::uint32_t q, const std::string& key) {
   const KeyHash hash = hash_of(key);
   VnodeId low = 0;
   for (VnodeId high = q; high - low > 1;) {
@@ -126,11 +128,11 @@ VnodeId vnode_of(const World& world, const std::string& key) {
 
 std::vector<NodeId> preference_list(World& world, const std::string& key, const NodeId& asked) {
   if (!asked.empty()) {
-    return world.invoke<&Ring::preference_list>(asked, vnode_of(world, key));
+    return world.invoke<&Ring::preference_list>(asked, vnode_of(world.plan().config.q, key));
   }
   for (const NodeId& node : world.up_nodes()) {
     const std::vector<NodeId> list =
-        world.invoke<&Ring::preference_list>(node, vnode_of(world, key));
+        world.invoke<&Ring::preference_list>(node, vnode_of(world.plan().config.q, key));
     if (!list.empty() && contains(members(world, node), node)) return list;
   }
   throw std::logic_error("the check asks for a preference list, and no member runs");

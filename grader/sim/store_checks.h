@@ -1,6 +1,7 @@
 // What the nodes of a world hold, and what clients may see: for the checks of labs 3 and later.
 #pragma once
 
+#include <cstdint>
 #include <map>
 #include <optional>
 #include <set>
@@ -14,6 +15,7 @@ namespace dynamo::sim {
 
 /// What lies on the disk of `node` for `key`, or nothing. Trusted code reads it from the disk
 /// itself.
+std::optional<Held> held_on(const Disk& disk, const NodeId& node, const std::string& key);
 std::optional<Held> held_for(const World& world, const NodeId& node, const std::string& key);
 
 /// All keys on the disk of `node`.
@@ -22,8 +24,8 @@ std::map<std::string, Held> all_held(const World& world, const NodeId& node);
 /// The values in a state, tombstones left out, sorted; nothing if its bytes are none.
 std::optional<std::vector<std::string>> values_in(const State& state);
 
-/// The vnode whose arc holds the key, by the cluster's Q: what LABS.md says, not what a ring says.
-VnodeId vnode_of(const World& world, const std::string& key);
+/// The vnode, out of `q`, whose arc holds the key: what the rules say, not what a ring says.
+VnodeId vnode_of(std::uint32_t q, const std::string& key);
 
 /// The first N hosts for `key`, as the ring of `asked` has them (empty: of the first member that
 /// runs).

@@ -15,10 +15,10 @@ constexpr Duration kLongestDelay = std::chrono::hours(24 * 365);
 constexpr std::uint64_t kMostHandlers = 50'000'000;
 
 /// Bytes of keys and values that the transaction adds to the disk.
-std::int64_t growth(const Disk& disk, const std::vector<Write>& writes) {
+std::int64_t growth(const Disk& disk, const std::vector<DiskWrite>& writes) {
   std::map<std::pair<std::string, std::string>, std::int64_t> sizes;  // of what is touched, after
   std::int64_t before = 0;
-  for (const Write& write : writes) {
+  for (const DiskWrite& write : writes) {
     const auto name = std::make_pair(write.space, write.key);
     if (sizes.count(name) == 0) {
       const auto old = disk.find(name);
@@ -33,9 +33,9 @@ std::int64_t growth(const Disk& disk, const std::vector<Write>& writes) {
   return after - before;
 }
 
-std::string spaces_text(const std::vector<Write>& writes) {
+std::string spaces_text(const std::vector<DiskWrite>& writes) {
   std::map<std::string, std::pair<std::size_t, std::size_t>> spaces;  // puts and erases
-  for (const Write& write : writes) {
+  for (const DiskWrite& write : writes) {
     write.value ? ++spaces[write.space].first : ++spaces[write.space].second;
   }
   std::string text;
@@ -172,7 +172,7 @@ void World::State::apply(Happening& happening) {
 /// Makes the writes durable; false if the node dies of it or with it, and then how many outputs
 /// leave.
 bool World::State::commit(NodeState& node, Happening& happening, std::size_t& outputs_left) {
-  std::vector<Write>& writes = happening.handled.writes;
+  std::vector<DiskWrite>& writes = happening.handled.writes;
   if (writes.empty()) return true;
   const auto fill = [&](Step& step) {
     step.writes = writes.size();
@@ -188,7 +188,7 @@ bool World::State::commit(NodeState& node, Happening& happening, std::size_t& ou
     return false;
   }
   record(Step::Kind::commit, node.id, fill);
-  for (Write& write : writes) {
+  for (DiskWrite& write : writes) {
     trace.mix_in(hash_of(write.space) ^ mix(hash_of(write.key)));
     std::pair name(std::move(write.space), std::move(write.key));
     if (write.value) {
