@@ -645,9 +645,4 @@ std::unique_ptr<LazyCoordinator> make_coordinator(Env& env, const ReplicationCon
   return std::make_unique<Replication>(env, config, view, store, transfer);
 }
 
-std::unique_ptr<Transfer> make_transfer(Env& /*env*/, const ReplicationConfig& /*config*/,
-                                        ClusterView& /*view*/, LocalStore& /*store*/) {
-  return nullptr;
-}
-
 }  // namespace dynamo

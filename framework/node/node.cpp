@@ -46,7 +46,7 @@ void Node::make_store() {
   store_ = std::make_unique<VersionedStore>(
       env, *versioning_, StoreLimits{config.q, config.max_siblings, config.max_state_bytes});
   const ReplicationConfig replication{config.call_timeout, config.retry_period,
-                                      config.request_memory, config.batch_bytes};
+                                      config.request_memory, config.batch_bytes, config.q};
   transfer_ =
       at_work("transfer") ? make_transfer(*this, replication, *view_, *store_) : make_no_transfer();
   lazy_ = make_coordinator(*this, replication, *view_, *store_, *transfer_);

@@ -88,9 +88,10 @@ struct AskTransfer {
   static constexpr std::string_view type_name = "AskTransfer";
   using Reply = AskTransferReply;
   Known known;
-  NodeId from;  ///< Who asks.
+  NodeId from;                  ///< Who asks,
+  Incarnation incarnation = 0;  ///< with which disk.
   std::vector<VnodeId> vnodes;
-  FIELDS(known, from, vnodes)
+  FIELDS(known, from, incarnation, vnodes)
 };
 struct AskTransferReply {
   Known known;
@@ -101,10 +102,12 @@ struct SentAll {
   using Reply = SentAllReply;
   Known known;
   NodeId from;                    ///< Who says so.
-  std::vector<VnodeId> complete;  ///< I was complete for these, and you have confirmed all of it.
+  Incarnation incarnation = 0;    ///< As in the AskTransfer: what another disk confirmed is lost.
+  std::vector<VnodeId> complete;  ///< I own these, was complete for them before I sent the first
+                                  ///< key, and you have confirmed all of it.
   std::vector<VnodeId> partial;   ///< You have confirmed what I hold of these; there may be more
                                   ///< elsewhere.
-  FIELDS(known, from, complete, partial)
+  FIELDS(known, from, incarnation, complete, partial)
 };
 struct SentAllReply {
   Known known;
@@ -116,6 +119,7 @@ struct ReplicationConfig {
   Duration retry_period;    ///< How often to try again what a peer has not confirmed.
   Duration remember;        ///< How long a request id is remembered, at least.
   std::size_t batch_bytes;  ///< An Update carries about so much; at least one copy.
+  std::uint32_t q;          ///< Vnodes of the ring: 0 … q-1.
 };
 
 /// Hands vnodes over when nodes join and leave (part C).
