@@ -187,8 +187,11 @@ class Requests {
 };
 
 /// What this node still owes to other owners: keys whose state, as it is held now, they have not
-/// confirmed. On disk stands only that a key is owed to somebody. After a restart each owner is
-/// offered the hash again, which costs little, and so a confirmation need not be written down.
+/// confirmed. That a key's owners are others now changes who is owed, not that something is; so
+/// nothing is lost when this node stops being an owner, or becomes one again, before Transfer has
+/// handed the key over. On disk stands only that a key is owed to somebody. After a restart each
+/// owner is offered the hash again, which costs little, and so a confirmation need not be written
+/// down.
 class Debts {
  public:
   Debts(Env& env, const ReplicationConfig& config, const ClusterView& view, LocalStore& store,
@@ -201,11 +204,8 @@ class Debts {
     std::vector<std::string> settled;
     env_.storage().scan(kOwed, "", [&](std::string_view key, std::string_view) {
       const std::vector<NodeId> owners = owners_of(key, view_);
-      // A key of others is a stray, which Transfer hands over. Its debt stays on disk as long as it
-      // is held here: this node may become an owner again before it was handed over.
-      const bool owner = contains(owners, env_.self());
-      if (owner ? owners.size() == 1 : !store_.hash(key)) settled.emplace_back(key);
-      if (owner) owe(std::string(key), owners, What::offer);
+      if (owners == std::vector<NodeId>{env_.self()}) settled.emplace_back(key);
+      owe(std::string(key), owners, What::offer);
       return true;
     });
     for (const std::string& key : settled) env_.storage().erase(kOwed, key);
@@ -281,7 +281,7 @@ class Debts {
       if (next == peer.owed.end()) next = peer.owed.begin();
       const auto at = next++;
       std::optional<State> state = store_.get(at->first);
-      if (!state) {  // it was a stray once, and was handed over
+      if (!state) {  // it became a stray, and Transfer was faster
         settle(node, std::string(at->first));
         continue;
       }

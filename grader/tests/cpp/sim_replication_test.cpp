@@ -30,11 +30,11 @@ std::string key_number(Number i) {
   return std::string("k").append(std::to_string(i));
 }
 
-/// A cluster of the reference, linked in, with all nodes members of it.
+/// A cluster of the reference, linked in, all nodes or `members` of it.
 struct Store {
-  explicit Store(const Plan& plan)
+  explicit Store(const Plan& plan, const std::vector<NodeId>& members = {})
       : host(make_linked_host()), crossing({host.get()}), world(plan, crossing) {
-    form_cluster(world);
+    form_cluster(world, members);
   }
   explicit Store(std::size_t nodes, std::uint64_t seed = 1) : Store(store_plan(nodes, seed)) {}
 
@@ -223,6 +223,66 @@ TEST(sim_replication, what_is_owed_survives_the_coordinator_and_is_paid_after_it
     ASSERT_TRUE(settles(world, 5s)) << unsettled(world);
     EXPECT_EQ(all_held(world, "n3").size(), 30u);
   }
+}
+
+/// `count` members, and one more that joins while n1 is cut off and hears nothing of it.
+struct JoinUnheard : Store {
+  JoinUnheard(std::size_t count, std::uint64_t seed)
+      : Store(store_plan(count + 1, seed), cluster_plan(count).nodes) {
+    for (int i = 0; i < kKeys; ++i) before.push_back(preference_list(world, key_number(i)));
+    world.isolate("n1");
+    for (int i = 0; i < kKeys; ++i) world.write("n1", key_number(i), "x");
+    const NodeId joiner = world.nodes().back();
+    world.add("n2", joiner);
+    world.start(joiner);
+    world.run_for(10s);
+    for (int i = 0; i < kKeys; ++i) after.push_back(preference_list(world, key_number(i), "n2"));
+  }
+
+  bool owns(const std::vector<std::vector<NodeId>>& lists, int key, const NodeId& node) const {
+    const std::vector<NodeId>& owners = lists[static_cast<std::size_t>(key)];
+    return std::count(owners.begin(), owners.end(), node) != 0;
+  }
+
+  static constexpr int kKeys = 200;
+  std::vector<std::vector<NodeId>> before;  ///< Preference lists of the keys, before the join.
+  std::vector<std::vector<NodeId>> after;
+};
+
+TEST(sim_replication, debts_go_to_the_owners_of_a_history_that_grew) {
+  for (std::uint64_t seed = 1; seed <= 10; ++seed) {
+    JoinUnheard store(3, seed);
+    World& world = store.world;
+    world.heal();
+    const auto wrong = [&] {
+      for (int i = 0; i < JoinUnheard::kKeys; ++i) {
+        if (!store.owns(store.after, i, "n1")) continue;  // a stray now: Transfer's matter
+        const std::string differ = replicas_differ_in(world, key_number(i));
+        if (!differ.empty()) return differ;
+      }
+      return std::string();
+    };
+    EXPECT_TRUE(world.run_until([&] { return wrong().empty(); }, 5s)) << wrong();
+  }
+}
+
+TEST(sim_replication, a_write_with_an_old_list_ends_at_todays_owners) {
+  int handed = 0;
+  const JoinUnheard lists(5, 1);
+  for (int i = 0; i < JoinUnheard::kKeys; ++i) {
+    const std::size_t key = static_cast<std::size_t>(i);
+    if (lists.owns(lists.before, i, "n1") || lists.before[key] == lists.after[key]) continue;
+    JoinUnheard store(5, 1);
+    World& world = store.world;
+    world.crash("n1");
+    world.heal();
+    world.restart("n1");  // it suspects nobody, and its next gossip comes in a second
+    EXPECT_TRUE(world.put("n1", key_number(i), "new").done());
+    world.run_for(100ms);
+    EXPECT_EQ(replicas_differ_in(world, key_number(i)), "");
+    ++handed;
+  }
+  EXPECT_GE(handed, 10);
 }
 
 TEST(sim_replication, a_put_does_not_wait_for_other_replicas) {
