@@ -92,7 +92,8 @@ class Lone {
     using Traits = MethodTraits<decltype(M)>;
     auto values =
         map<M>(std::vector<typename Traits::Arguments>{typename Traits::Arguments(args...)});
-    return std::move(values.front());
+    using Value = typename decltype(values)::value_type;  // a vector<bool> holds no bool to return
+    return Value(std::move(values.front()));
   }
 
   /// Many calls of one method in one crossing: for more than a few hundred of them.

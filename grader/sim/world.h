@@ -202,7 +202,8 @@ auto World::invoke_each(const std::vector<NodeId>& nodes, const A&... args) {
 template <auto M, class... A>
 auto World::invoke(const NodeId& node, const A&... args) {
   auto values = invoke_each<M>(std::vector<NodeId>{node}, args...);
-  return std::move(values.front());
+  using Value = typename decltype(values)::value_type;  // a vector<bool> holds no bool to return
+  return Value(std::move(values.front()));
 }
 
 }  // namespace dynamo::sim
