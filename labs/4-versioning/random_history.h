@@ -40,12 +40,12 @@ inline void run_history(Lone& lone, Random& random, const HistoryShape& shape) {
   for (std::size_t step = 0; step < shape.steps; ++step) {
     Node& node = nodes[random.below(nodes.size())];
     const std::uint64_t what = random.below(20);
-    if (what < 9) {
+    if (what < 7) {
       writes_at(node, readings[random.below(readings.size())]);
-    } else if (what < 13) {
+    } else if (what < 12) {
       readings.push_back(key.read(node.replica));
       writes_at(node, readings.back());
-    } else if (what < 15) {
+    } else if (what < 13) {
       readings.push_back(key.read(node.replica));
     } else if (what < 19) {
       const Node& other = nodes[random.below(nodes.size())];
@@ -68,7 +68,7 @@ inline void run_history(Lone& lone, Random& random, const HistoryShape& shape) {
 inline void run_histories(Lone& lone, std::uint64_t seed, std::size_t count, bool plain) {
   Random random(seed);
   for (std::size_t i = 0; i < count; ++i) {
-    run_history(lone, random, {2 + i * 14 / count, plain});
+    run_history(lone, random, {2 + i * 22 / count, plain});
   }
 }
 
