@@ -115,7 +115,7 @@ class HttpServer::Connection : public std::enable_shared_from_this<Connection> {
     if (error == http::error::body_limit) {
       return refuse(413, "too_large",
                     "the body is larger than " + std::to_string(server_.options_.max_body_bytes) +
-                        " bytes, the limit of this server (max_body_bytes)");
+                        " bytes, the limit of this server (max_value_bytes)");
     }
     if (error == http::error::header_limit || error == http::error::buffer_overflow) {
       return refuse(431, "too_large",

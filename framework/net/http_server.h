@@ -22,7 +22,7 @@ struct HttpOptions {
   Address address;
   std::chrono::milliseconds timeout{
       10'000};                            ///< For a client to send a request, or to take an answer.
-  std::size_t max_body_bytes = 4u << 20;  ///< A longer body gets 413.
+  std::size_t max_body_bytes = 1u << 20;  ///< A longer body gets 413.
   std::size_t max_connections = 1024;     ///< One more is closed at once.
 };
 

@@ -249,6 +249,12 @@ HttpResponse wrong_method(std::string_view allowed) {
   return response;
 }
 
+/// As in /kv/a/b: to a client that reads only the status, a 404 would say "no such key".
+HttpResponse key_with_slash() {
+  return http_error(400, name_of(ErrorCode::invalid_argument),
+                    "a slash in a key is written as %2F: /kv/a%2Fb");
+}
+
 HttpResponse no_such_path() {
   std::string known;
   for (const Route& route : kRoutes) {
@@ -272,6 +278,9 @@ void serve_http(RealNode& real, const HttpRequest& request, Respond respond) {
     return respond(std::move(response));
   }
   const Route* route = find_route(request);
+  if (route == nullptr && request.path.front() == "kv" && request.path.size() > 2) {
+    return respond(key_with_slash());
+  }
   if (route == nullptr) return respond(no_such_path());
   if (!names(route->methods, request.method)) return respond(wrong_method(route->methods));
   route->serve(real, request, std::move(respond));

@@ -6,6 +6,7 @@
 #include <array>
 #include <charconv>
 #include <fstream>
+#include <functional>
 #include <iterator>
 #include <set>
 #include <string_view>
@@ -39,7 +40,8 @@ constexpr std::array kMeanings = {
     Meaning{"http_timeout_ms",
             "Longest wait for a client to send its request or to take its answer."},
     Meaning{"cluster_secret",
-            "Nodes with different secrets do not talk to each other. Also seals contexts."},
+            "Nodes with different secrets do not talk to each other. Also seals contexts: who "
+            "does not know it cannot make one up."},
     Meaning{"request_deadline_ms",
             "A client's get or put is answered by then, one way or another."},
     Meaning{"request_memory_ms",
@@ -48,13 +50,16 @@ constexpr std::array kMeanings = {
     Meaning{"batch_bytes", "About how much one message of a transfer carries."},
     Meaning{"reconciliation",
             "siblings: concurrent versions are kept for the client; last_write_wins: one is."},
-    Meaning{"max_value_bytes", "Largest value of a put."},
+    Meaning{"max_value_bytes", "Largest value of a put; also the longest body over HTTP."},
     Meaning{"max_state_bytes", "All versions of one key. A put that reconciles always passes."},
     Meaning{"max_siblings", "Versions of one key. A put that reconciles always passes."},
 };
 
 constexpr std::array<std::string_view, 6> kModules = {"membership", "ring",       "replication",
                                                       "transfer",   "versioning", "warmup"};
+
+// Three nodes may take as much apart from each other, and the merged state must fit into a frame.
+constexpr std::uint64_t kLargestState = 4u << 20;
 
 Json read_json(const std::filesystem::path& file) {
   std::ifstream in(file);
@@ -96,6 +101,25 @@ Address parse_address(const Json& value, const std::string& where) {
   return address;
 }
 
+/// What lab 3 and the labs after it go by.
+void check_store(const NodeConfig& config,
+                 const std::function<void(bool, const std::string&)>& demand) {
+  using std::chrono::milliseconds;
+  demand(config.request_deadline >= milliseconds(1), "request_deadline_ms must be at least 1");
+  demand(config.request_memory >= milliseconds(1), "request_memory_ms must be at least 1");
+  demand(config.retry_period >= milliseconds(1), "retry_period_ms must be at least 1");
+  demand(config.batch_bytes >= 1 && config.batch_bytes <= kLargestState,
+         "batch_bytes must be 1 to " + std::to_string(kLargestState));
+  demand(config.reconciliation == "siblings" || config.reconciliation == "last_write_wins",
+         "reconciliation: \"" + config.reconciliation +
+             "\" is none; known are siblings, last_write_wins");
+  demand(config.max_state_bytes >= 1 && config.max_state_bytes <= kLargestState,
+         "max_state_bytes must be 1 to " + std::to_string(kLargestState));
+  demand(config.max_value_bytes >= 1 && config.max_value_bytes <= config.max_state_bytes,
+         "max_value_bytes must be 1 to max_state_bytes");
+  demand(config.max_siblings >= 1, "max_siblings must be at least 1");
+}
+
 }  // namespace
 
 std::string Address::text() const {
@@ -126,10 +150,12 @@ void check_config(const NodeConfig& config, const std::string& where) {
   demand(config.disk_limit_bytes >= 1u << 20 && config.disk_limit_bytes <= std::uint64_t{1} << 40,
          "disk_limit_bytes must be 1048576 to 1099511627776");
   demand(config.peer_queue_bytes >= 1u << 16, "peer_queue_bytes must be at least 65536");
+  check_store(config, demand);
   for (const NodeId& seed : config.seeds) check_node_id(seed, where + ": seeds");
   for (const std::string& module : config.modules) {
     demand(std::find(kModules.begin(), kModules.end(), module) != kModules.end(),
-           "modules: \"" + module + "\" is none; known are membership, ring, warmup");
+           "modules: \"" + module +
+               "\" is none; known are membership, ring, replication, transfer, versioning, warmup");
   }
 }
 

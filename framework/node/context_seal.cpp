@@ -11,6 +11,7 @@ namespace {
 
 // BLAKE2b, keyed: 128 bits are more than a forger can try.
 constexpr std::size_t kTagBytes = crypto_generichash_BYTES_MIN;
+// Nothing in it needs an escape, in a header, a shell or a URL.
 constexpr int kText = sodium_base64_VARIANT_URLSAFE_NO_PADDING;
 
 const unsigned char* raw(std::string_view bytes) {
@@ -18,13 +19,17 @@ const unsigned char* raw(std::string_view bytes) {
 }
 unsigned char* raw(std::string& bytes) { return reinterpret_cast<unsigned char*>(bytes.data()); }
 
-}  // namespace
-
-std::string base64(std::string_view bytes) {
-  std::string text(sodium_base64_ENCODED_LEN(bytes.size(), kText), '\0');
-  sodium_bin2base64(text.data(), text.size(), raw(bytes), bytes.size(), kText);
+std::string base64(std::string_view bytes, int variant) {
+  std::string text(sodium_base64_encoded_len(bytes.size(), variant), '\0');
+  sodium_bin2base64(text.data(), text.size(), raw(bytes), bytes.size(), variant);
   text.pop_back();  // its terminating zero
   return text;
+}
+
+}  // namespace
+
+std::string padded_base64(std::string_view bytes) {
+  return base64(bytes, sodium_base64_VARIANT_ORIGINAL);
 }
 
 ContextSeal::ContextSeal(std::string_view cluster_secret)
@@ -52,7 +57,7 @@ std::string ContextSeal::tag(std::string_view key, std::string_view clock_bytes)
 }
 
 std::string ContextSeal::seal(std::string_view key, std::string_view clock_bytes) const {
-  return base64(tag(key, clock_bytes) + std::string(clock_bytes));
+  return base64(tag(key, clock_bytes) + std::string(clock_bytes), kText);
 }
 
 std::optional<std::string> ContextSeal::open(std::string_view key,

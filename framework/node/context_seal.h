@@ -7,8 +7,8 @@
 
 namespace dynamo {
 
-/// URL-safe base64 without padding.
-std::string base64(std::string_view bytes);
+/// As `base64 -d` reads it: for people and programs that take a value out of JSON.
+std::string padded_base64(std::string_view bytes);
 
 /// Seals clocks with the cluster's secret. A sealed context is good for one key only.
 class ContextSeal {

@@ -44,7 +44,8 @@ RealNode::RealNode(boost::asio::io_context& io, RealNodeOptions options)
                  metrics_),
       http_(io,
             {bound_to(options_.peers, options_.id, options_.bind).at(options_.id).http,
-             std::chrono::duration_cast<std::chrono::milliseconds>(options_.config.http_timeout)},
+             std::chrono::duration_cast<std::chrono::milliseconds>(options_.config.http_timeout),
+             options_.config.max_value_bytes},
             metrics_),
       node_({options_.id, store_.incarnation(), options_.config}, store_, *this) {}
 

@@ -59,6 +59,9 @@ class RealNode final : private Effects {
   /// For a client that gave none: never given out before, by any start of any node.
   std::string new_request_id();
 
+  /// Is a coordinator at work? Without one, nobody takes a client's request.
+  bool keeps_keys() { return node_.coordinator() != nullptr; }
+
   const ContextSeal& seal() const { return seal_; }
   const RealNodeOptions& options() const { return options_; }
   Moment moment();

@@ -82,11 +82,29 @@ TEST(ConfigFile, values_that_make_no_sense_say_what_would) {
             "c.json: disk_limit_bytes must be 1048576 to 1099511627776");
   EXPECT_EQ(config_error(R"({"peer_queue_bytes": 5})"),
             "c.json: peer_queue_bytes must be at least 65536");
-  EXPECT_EQ(config_error(R"({"modules": ["rings"]})"),
-            R"(c.json: modules: "rings" is none; known are membership, ring, warmup)");
+  EXPECT_EQ(
+      config_error(R"({"modules": ["rings"]})"),
+      R"(c.json: modules: "rings" is none; known are membership, ring, replication, transfer, versioning, warmup)");
   EXPECT_EQ(
       config_error(R"({"seeds": ["N1"]})"),
       R"(c.json: seeds: "N1" is no name for a node; use 1 to 32 of a-z, 0-9 and -, a letter first)");
+}
+
+TEST(ConfigFile, limits_of_the_store_make_sense_together) {
+  EXPECT_EQ(config_error(R"({"max_value_bytes": 4194305})"),
+            "c.json: max_value_bytes must be 1 to max_state_bytes");
+  EXPECT_EQ(config_error(R"({"max_state_bytes": 4194305})"),
+            "c.json: max_state_bytes must be 1 to 4194304");
+  EXPECT_EQ(config_error(R"({"max_siblings": 0})"), "c.json: max_siblings must be at least 1");
+  EXPECT_EQ(config_error(R"({"batch_bytes": 0})"), "c.json: batch_bytes must be 1 to 4194304");
+  EXPECT_EQ(config_error(R"({"retry_period_ms": 0})"),
+            "c.json: retry_period_ms must be at least 1");
+  EXPECT_EQ(config_error(R"({"request_deadline_ms": 0})"),
+            "c.json: request_deadline_ms must be at least 1");
+  EXPECT_EQ(config_error(R"({"request_memory_ms": 0})"),
+            "c.json: request_memory_ms must be at least 1");
+  EXPECT_EQ(config_error(R"({"reconciliation": "newest"})"),
+            R"(c.json: reconciliation: "newest" is none; known are siblings, last_write_wins)");
 }
 
 TEST(PeersFile, names_every_node_with_two_addresses) {

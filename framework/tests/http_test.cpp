@@ -144,7 +144,7 @@ TEST_F(HttpTest, oversize_body_gets_413_though_it_is_still_being_sent) {
   EXPECT_TRUE(answer.starts_with("HTTP/1.1 413 ")) << answer;
   EXPECT_NE(
       answer.find(
-          "\"the body is larger than 1000 bytes, the limit of this server (max_body_bytes)\""),
+          "\"the body is larger than 1000 bytes, the limit of this server (max_value_bytes)\""),
       answer.npos)
       << answer;
   EXPECT_TRUE(last_.path.empty());
@@ -250,7 +250,7 @@ TEST_F(HttpTest, expect_100_continue_of_too_much_gets_413_at_once) {
   const std::string answer = exchange(
       "POST /a HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\n"
       "Content-Length: 5000\r\n\r\n",
-      [](const std::string& text) { return text.find("max_body_bytes") != text.npos; });
+      [](const std::string& text) { return text.find("max_value_bytes") != text.npos; });
   EXPECT_TRUE(answer.starts_with("HTTP/1.1 413 ")) << answer;
   EXPECT_TRUE(exchange("GET / HTTP/1.1\r\nHost: localhost\r\nExpect: tea\r\n\r\n")
                   .starts_with("HTTP/1.1 417 "));
