@@ -15,6 +15,7 @@ struct HistoryShape {
   /// Every writer has seen all that its coordinator wrote before: then a plain vector clock, one
   /// that covers 1 to n of each actor, tells the truth.
   bool coordinators_writes_are_seen = false;
+  std::uint64_t stale = 3;  ///< Of 20 steps, so many puts with a context read any time ago.
 };
 
 /// Three replicas; some steps, each drawn from `random`; all merged at the end.
@@ -38,17 +39,18 @@ inline void run_history(Lone& lone, Random& random, const HistoryShape& shape) {
     node.wrote.insert(*node.replica.known.rbegin());
   };
   for (std::size_t step = 0; step < shape.steps; ++step) {
-    Node& node = nodes[random.below(nodes.size())];
+    const std::size_t at = random.below(nodes.size());
+    Node& node = nodes[at];
     const std::uint64_t what = random.below(20);
-    if (what < 7) {
+    if (what < shape.stale) {
       writes_at(node, readings[random.below(readings.size())]);
-    } else if (what < 12) {
+    } else if (what < 11) {
       readings.push_back(key.read(node.replica));
       writes_at(node, readings.back());
-    } else if (what < 13) {
+    } else if (what < 12) {
       readings.push_back(key.read(node.replica));
     } else if (what < 19) {
-      const Node& other = nodes[random.below(nodes.size())];
+      const Node& other = nodes[(at + 1 + random.below(nodes.size() - 1)) % nodes.size()];
       node.replica = key.merge(node.replica, other.replica);
     } else {
       lone.say(text(node.actor) + " forgets the key (its copy was dropped), and begins an epoch");
@@ -68,7 +70,7 @@ inline void run_history(Lone& lone, Random& random, const HistoryShape& shape) {
 inline void run_histories(Lone& lone, std::uint64_t seed, std::size_t count, bool plain) {
   Random random(seed);
   for (std::size_t i = 0; i < count; ++i) {
-    run_history(lone, random, {2 + i * 22 / count, plain});
+    run_history(lone, random, {2 + i * 22 / count, plain, i % 3 == 0 ? 8U : 3U});
   }
 }
 
