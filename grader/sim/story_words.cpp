@@ -4,6 +4,7 @@
 
 #include "core/json.h"
 #include "sim/story.h"
+#include "sim/story_clocks.h"
 #include "sim/story_lines.h"
 
 namespace dynamo::sim {
@@ -54,6 +55,7 @@ std::string history_words(const Json& events) {
 std::string words(const Json& value) {
   if (is_event(value)) return event_words(value);
   if (is_placement(value)) return placement_words(value);
+  if (auto told = clock_words(value)) return *std::move(told);
   if (value.is_string()) {
     const auto& text = value.get_ref<const std::string&>();
     return is_hex(text) ? text.substr(0, 6) + "…" : text;

@@ -1,0 +1,90 @@
+#include "sim/story_clocks.h"
+
+#include <cstdio>
+#include <initializer_list>
+
+namespace dynamo::sim {
+
+namespace {
+
+bool has_just(const Json& value, std::initializer_list<const char*> fields) {
+  if (!value.is_object() || value.size() != fields.size()) return false;
+  for (const char* field : fields) {
+    if (!value.contains(field)) return false;
+  }
+  return true;
+}
+
+std::string number(const Json& value) { return value.is_null() ? "?" : value.dump(); }
+
+std::string name(const Json& value) {
+  return value.is_string() ? value.get<std::string>() : value.dump();
+}
+
+/// Empty for disk 1, which is all that a unit check has.
+std::string disk_words(const Json& incarnation) {
+  if (!incarnation.is_number_unsigned() || incarnation.get<std::uint64_t>() == 1) return "";
+  char digits[8];
+  std::snprintf(digits, sizeof digits, "/%04x",
+                static_cast<unsigned>(incarnation.get<std::uint64_t>() & 0xffff));
+  return digits;
+}
+
+std::string actor_words(const Json& actor) {
+  const std::string epoch = number(actor["epoch"]);
+  return name(actor["node"]) + disk_words(actor["incarnation"]) +
+         (epoch == "1" ? "" : " epoch " + epoch);
+}
+
+std::string dot_words(const Json& dot) {
+  const auto actor = clock_words(dot["actor"]);
+  return "[" + actor.value_or("?") + "," + number(dot["counter"]) + "]";
+}
+
+std::string entries_words(const Json& entries) {
+  std::string told;
+  for (const Json& entry : entries) {
+    told += (told.empty() ? "" : ",") + clock_words(entry).value_or("?");
+  }
+  return "(" + told + ")";
+}
+
+std::string version_words(const Json& version) {
+  const Json& value = version["value"];
+  if (version["dot"].value("counter", Json(0)) == 0) {  // last write wins, without clocks
+    return (value.is_null() ? "tombstone" : name(value)) + ", " +
+           clock_words(version["stamp"]).value_or("?");
+  }
+  return (value.is_null() ? "tombstone" : name(value)) + " " +
+         clock_words(version["dot"]).value_or("?") + " after " +
+         clock_words(version["seen"]).value_or("?");
+}
+
+std::string state_words(const Json& state) {
+  std::string told;
+  for (const Json& version : state["versions"]) {
+    told += clock_words(version).value_or("?") + "; ";
+  }
+  return "{" + told + "clock " + clock_words(state["clock"]).value_or("?") + "}";
+}
+
+}  // namespace
+
+std::optional<std::string> clock_words(const Json& value) {
+  if (has_just(value, {"node", "incarnation", "epoch"})) return actor_words(value);
+  if (has_just(value, {"actor", "counter"})) return dot_words(value);
+  if (has_just(value, {"entries"}) && value["entries"].is_array()) {
+    return entries_words(value["entries"]);
+  }
+  if (has_just(value, {"dot", "seen", "value", "stamp"})) return version_words(value);
+  if (has_just(value, {"versions", "clock"}) && value["versions"].is_array()) {
+    return state_words(value);
+  }
+  if (has_just(value, {"time_us", "node", "incarnation", "sequence"})) {
+    return "stamp " + number(value["time_us"]) + " us " + name(value["node"]) +
+           disk_words(value["incarnation"]) + " #" + number(value["sequence"]);
+  }
+  return std::nullopt;
+}
+
+}  // namespace dynamo::sim
