@@ -72,8 +72,8 @@ bool World::State::needs_handler(const Happening& happening) const {
   }
   switch (happening.kind) {
     case Happening::Kind::request:
-      return happening.client ||
-             !happening.corrupt && !links.is_cut(happening.peer, happening.node);
+      if (happening.client) return true;
+      return !happening.corrupt && !links.is_cut(happening.peer, happening.node);
     case Happening::Kind::reply:
       if (happening.corrupt || links.is_cut(happening.peer, happening.node)) return false;
       [[fallthrough]];

@@ -1,0 +1,249 @@
+// Lab 3, part C: what one node knows of the vnodes that it has, loses and gets.
+#include <functional>
+#include <stdexcept>
+#include <string>
+#include <tuple>
+#include <vector>
+
+#include "one_node.h"
+
+namespace {
+
+using namespace dynamo;
+using namespace dynamo::sim;
+
+NodeSetup transfer_setup() {
+  return replication_setup({"membership", "ring", "replication", "transfer"});
+}
+
+bool complete(OneNode& node, VnodeId vnode) { return node.lone.invoke<&Transfer::complete>(vnode); }
+
+/// The vnodes that n1 keeps after the first `events` events, by a ring that stands by itself.
+class Rings {
+ public:
+  Rings() : lone_(ring_alone()) {}
+
+  std::vector<bool> kept(const History& history, std::size_t events) {
+    History first(history.begin(), history.begin() + static_cast<std::ptrdiff_t>(events));
+    lone_.invoke<&Ring::rebuild>(first);
+    std::vector<std::tuple<VnodeId>> vnodes;
+    for (VnodeId v = 0; v < kQ; ++v) vnodes.emplace_back(v);
+    std::vector<bool> kept;
+    for (const auto& names : lone_.map<&Ring::preference_list>(vnodes)) {
+      kept.push_back(among(names, "n1"));
+    }
+    return kept;
+  }
+
+ private:
+  static NodeSetup ring_alone() {
+    NodeSetup setup = replication_setup({"ring"});
+    setup.self = "ring";
+    return setup;
+  }
+  Lone lone_;
+};
+
+TEST(replication, the_first_node_of_a_cluster_is_complete_and_a_new_disk_is_not) {
+  OneNode first(1, transfer_setup());
+  for (const char* when : {"at its bootstrap", "after a restart"}) {
+    for (VnodeId v = 0; v < kQ; ++v) {
+      if (complete(first, v)) continue;
+      violation("n1 is the first node of its cluster: it is complete for each vnode, " +
+                    std::string(when),
+                "it is not, for vnode " + std::to_string(v));
+    }
+    first.lone.restart();
+  }
+  OneNode added(3, transfer_setup(), false);
+  for (const char* when : {"when it starts with an empty disk", "after a restart"}) {
+    for (VnodeId v = 0; v < kQ; ++v) {
+      if (!complete(added, v)) continue;
+      violation(
+          "n1 was not bootstrapped, and nobody has sent it anything yet: it is complete for "
+          "none of its vnodes, " +
+              std::string(when),
+          "it says it is, for vnode " + std::to_string(v));
+    }
+    added.lone.restart();
+  }
+}
+
+/// n1 knows `known` and hears then of `news`, all at once. It owns each vnode as long as there are
+/// no more than three members, so at first it is complete for each that it owns in all rings.
+void hears_of(const History& known, const History& news, const std::string& story) {
+  OneNode node(1, transfer_setup());
+  Rings rings;
+  std::vector<bool> may(kQ, true);
+  for (const History& events : {known, news}) {
+    const History before = node.history;
+    node.learn(events);
+    std::size_t oldest = 0;  // the first new event, in version order
+    while (oldest < before.size() && before[oldest] == node.history[oldest]) ++oldest;
+    for (std::size_t i = oldest + 1; i <= node.history.size(); ++i) {
+      const std::vector<bool> kept = rings.kept(node.history, i);
+      for (VnodeId v = 0; v < kQ; ++v) may[v] = may[v] && kept[v];
+    }
+  }
+  const std::vector<bool> owned = rings.kept(node.history, node.history.size());
+  std::size_t judged = 0;
+  for (VnodeId v = 0; v < kQ; ++v) {
+    if (may[v] || !owned[v]) continue;
+    ++judged;
+    if (!complete(node, v)) continue;
+    violation(story + ": n1 owns vnode " + std::to_string(v) +
+                  " now, but did not in every ring from the oldest new event on. Meanwhile others "
+                  "took writes of its keys, so n1 is not complete",
+              "it says that it is complete for it");
+  }
+  if (judged == 0) throw std::logic_error("this history takes no vnode away and gives it back");
+}
+
+TEST(replication, a_node_stays_complete_only_for_what_it_owned_all_along) {
+  History five = joined(5);
+  History back = five;
+  for (const char* gone : {"n2", "n3", "n4"}) back = then(back, gone, Change::leave);
+  hears_of(five, back, "n2, n3 and n4 have left");
+  hears_of(joined(1), back, "n2 to n5 have joined, and n2, n3 and n4 have left, before n1 heard");
+  // n3 to n5 came first, and n1 hears of it last.
+  History late = joined(2);
+  for (const char* gone : {"n3", "n4", "n5"}) {
+    late.push_back({gone, Change::leave, {late.size() + 10, "n2", kIncarnation}});
+  }
+  hears_of(late, joined(5), "n3, n4 and n5 have joined before they left, and n1 hears it late");
+}
+
+/// n1 with a new disk, one of three members, so that it owns and receives each vnode.
+struct Receiver {
+  Receiver() : node(3, transfer_setup(), false) {}
+
+  /// Whom it asks for `vnode` within a while; answered, as by somebody who will send. "" : nobody.
+  NodeId asks(VnodeId vnode) {
+    for (int i = 0; i < 200; ++i) {
+      NodeId asked;
+      for (const auto& [call, request] : node.sent<AskTransfer>()) {
+        const auto& vnodes = request.vnodes;
+        if (std::find(vnodes.begin(), vnodes.end(), vnode) != vnodes.end()) asked = call.to;
+        node.lone.answer<AskTransfer>(call.id, {node.known()});
+      }
+      if (!asked.empty()) return asked;
+      node.lone.advance(100ms);
+    }
+    return "";
+  }
+
+  SentAll sent_all(const NodeId& from) const {
+    SentAll sent;
+    sent.known = node.known();
+    sent.from = from;
+    sent.incarnation = kIncarnation;
+    return sent;
+  }
+
+  OneNode node;
+};
+
+void expect_complete(OneNode& node, VnodeId vnode, bool right, const std::string& why) {
+  if (complete(node, vnode) == right) return;
+  violation(
+      why + ": n1 is " + (right ? "" : "not ") + "complete for vnode " + std::to_string(vnode),
+      right ? "it is not" : "it says that it is");
+}
+
+TEST(replication, sent_all_counts_only_under_the_receivers_own_history) {
+  Receiver receiver;
+  const NodeId source = receiver.asks(3);
+  if (source.empty()) {
+    violation("n1 receives vnode 3, so it asks somebody for it within 20 seconds",
+              "it asks nobody");
+  }
+  SentAll other = receiver.sent_all(source);
+  other.complete = {3};
+  other.known.digest = {5, 6};
+  (void)receiver.node.ask(other, source);
+  expect_complete(receiver.node, 3, false,
+                  source +
+                      " says that it sent all, and knows another history, so perhaps other "
+                      "owners");
+  SentAll stale = receiver.sent_all(source);
+  stale.complete = {3};
+  stale.incarnation = kIncarnation + 1;
+  (void)receiver.node.ask(stale, source);
+  expect_complete(receiver.node, 3, false,
+                  source + " says that it sent all, to a disk that n1 has no more");
+  SentAll right = receiver.sent_all(source);
+  right.complete = {3};
+  (void)receiver.node.ask(right, source);
+  expect_complete(receiver.node, 3, true,
+                  source + ", a complete owner, has sent everything, under n1's own history");
+  receiver.node.lone.restart();
+  expect_complete(receiver.node, 3, true, "what was received is durable, after a restart");
+  expect_complete(receiver.node, 4, false, "nobody sent all of vnode 4");
+}
+
+TEST(replication, without_a_complete_sender_all_members_must_have_said) {
+  Receiver receiver;
+  std::vector<NodeId> said;
+  for (int i = 0; i < 20 && said.size() < 2; ++i) {
+    const NodeId source = receiver.asks(3);
+    if (source.empty()) break;
+    if (!said.empty() && source == said.front()) continue;
+    expect_complete(receiver.node, 3, false,
+                    "not every other member has said what it holds: " + list(said));
+    SentAll partial = receiver.sent_all(source);
+    partial.partial = {3};
+    (void)receiver.node.ask(partial, source);
+    said.push_back(source);
+  }
+  if (said.size() < 2) {
+    violation("n1 asks n2 and n3 for vnode 3, until one of them was complete or both have said",
+              "it asks " + list(said) + " only, in some 20 seconds");
+  }
+  expect_complete(receiver.node, 3, true,
+                  "n2 and n3, all other members, have sent what they hold of it");
+}
+
+TEST(replication, a_key_of_others_is_dropped_when_all_its_owners_have_confirmed) {
+  OneNode node(3, transfer_setup());
+  const State state = written("milk", stamp(1));
+  std::vector<std::string> keys;
+  for (std::size_t i = 0; i < 20; ++i) keys.push_back("cart" + std::to_string(i));
+  for (const std::string& key : keys) (void)node.ask(Update{node.known(), {copy_of(key, state)}});
+  node.learn(joined(6));
+  const auto stray = std::find_if(keys.begin(), keys.end(), [&](const std::string& key) {
+    return !among(node.owners(key), "n1");
+  });
+  if (stray == keys.end()) throw std::logic_error("n1 is still an owner of each key");
+  std::vector<NodeId> owners = node.owners(*stray);
+  std::sort(owners.begin(), owners.end());
+  node.lone.say("n4, n5 and n6 have joined; " + *stray + " belongs to " + list(owners) + " now");
+  struct Round {
+    std::string why;
+    std::function<UpdateReply(const NodeId&, const Update&)> answer;
+  };
+  const UpdateReply nothing{node.known(), {}};
+  const std::vector<Round> rounds = {{"two of three owners have confirmed it",
+                                      [&](const NodeId& to, const Update& update) {
+                                        return to == owners[2] ? nothing
+                                                               : confirmed(node.known(), update);
+                                      }},
+                                     {"two have confirmed it, the third under another history",
+                                      [&](const NodeId& to, const Update& update) {
+                                        if (to == owners[2]) return confirmed({{5, 6}, {}}, update);
+                                        return confirmed(node.known(), update);
+                                      }}};
+  for (const Round& round : rounds) {
+    (void)node.updated(*stray, 4s, round.answer);
+    if (!node.held(*stray))
+      violation("n1 keeps the key as long as only " + round.why, "it dropped it");
+  }
+  (void)node.updated(*stray, 8s, [&](const NodeId&, const Update& update) {
+    return confirmed(node.known(), update);
+  });
+  if (node.held(*stray)) {
+    violation("all three owners have confirmed the state that n1 holds: n1 drops it",
+              "8 seconds later it holds " + node.value(*stray));
+  }
+}
+
+}  // namespace
