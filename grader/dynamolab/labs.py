@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +49,7 @@ class Lab:
     parts: dict[str, tuple[str, int]]  # Part → title and points.
     checks: tuple[Check, ...]
     folder: Path
+    part_modules: dict[str, str] = field(default_factory=dict)  # Part with a factory of its own → it.
 
     def check(self, identifier: str) -> Check | None:
         return next((check for check in self.checks if check.id == identifier), None)
@@ -101,6 +102,9 @@ def load(path: Path) -> Lab:
             for check in document["checks"]
         ),
         folder=path.parent,
+        part_modules={
+            part["part"]: part["module"] for part in document["parts"] if "module" in part
+        },
     )
     problems = list(_problems(lab))
     if problems:

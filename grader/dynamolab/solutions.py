@@ -14,6 +14,9 @@ from dynamolab.suggest import did_you_mean
 LARGEST_FILE_BYTES = 1_000_000
 DEFAULT_SOLUTION = "skeleton"
 REFERENCE_NAME = "reference"
+# Labs whose points are given with the reference in all other modules (shared rule of the labs): what
+# is weak in one lab costs nothing in another.
+LABS_AMONG_REFERENCE_MODULES = range(3, 7)
 
 # Module → the .cpp to compile, or None for the reference's prebuilt archive.
 Modules = Mapping[str, Path | None]
@@ -21,11 +24,11 @@ Modules = Mapping[str, Path | None]
 
 @dataclass(frozen=True)
 class Solution:
-    """A folder, and the labs whose module another folder supplies (``--with``)."""
+    """A folder, and the labs, or parts of them, that another folder supplies (``--with``)."""
 
     folder: Path
     labs: tuple[Lab, ...]
-    supplied: Mapping[int, Path] = field(default_factory=dict)
+    supplied: Mapping[str, Path] = field(default_factory=dict)  # "3" or "3C" → folder
     given: tuple[Lab, ...] = ()  # Later labs whose file is not there: the reference's is at work.
 
     @property
@@ -34,10 +37,10 @@ class Solution:
 
     @property
     def supplied_words(self) -> list[str]:
-        """What ``--with`` would be given to have the same: ``reference:1,2``."""
+        """What ``--with`` would be given to have the same: ``reference:1,2,3C``."""
         numbers: dict[Path, list[str]] = {}
         for number, folder in sorted(self.supplied.items()):
-            numbers.setdefault(folder, []).append(str(number))
+            numbers.setdefault(folder, []).append(number)
         return [f"{shown(folder)}:{','.join(labs)}" for folder, labs in numbers.items()]
 
     @property
@@ -49,25 +52,34 @@ class Solution:
         return words
 
     def file(self, lab: Lab) -> Path:
-        return self.supplied.get(lab.number, self.folder) / lab.file
+        return self.supplied.get(str(lab.number), self.folder) / lab.file
 
-    def modules(self, graded: Lab) -> Modules:
-        """For a node that is graded in one lab: its own modules up to this lab. Later ones are given,
-        so that lab 1 can be graded before lab 2 is begun; so is the warm-up, which gives no points.
-        """
+    def needs(self, lab: Lab, graded: Lab | None) -> bool:
+        """Whether a node that is graded in one lab has this one's module from the solution. Later ones
+        are given, so that lab 1 can be graded before lab 2 is begun; so is the warm-up, which gives no
+        points. None: a node for a cluster of one's own, which has all that there is."""
+        if graded is None:
+            return self.file(lab).exists()
+        if lab is graded or not (REFERENCE / lab.file).exists():
+            return True
+        return 0 < lab.number < graded.number not in LABS_AMONG_REFERENCE_MODULES
+
+    def modules(self, graded: Lab | None) -> Modules:
+        """For a node that is graded in one lab; None: for a cluster of one's own."""
         own: dict[str, Path | None] = {path.stem: None for path in REFERENCE.glob("*.cpp")}
         for lab in self.labs:
-            mine = lab is graded or 0 < lab.number < graded.number
-            own[lab.module] = (
-                self.file(lab) if mine or not (REFERENCE / lab.file).exists() else None
-            )
+            own[lab.module] = self.file(lab) if self.needs(lab, graded) else None
+            for part, module in lab.part_modules.items():
+                folder = self.supplied.get(f"{lab.number}{part}")
+                if folder is not None and self.needs(lab, graded):
+                    own[module] = None if folder == REFERENCE.resolve() else folder / lab.file
         return own
 
 
 def open_solution(
     folder: Path,
     labs: Sequence[Lab],
-    supplied: Mapping[int, Path] | None = None,
+    supplied: Mapping[str, Path] | None = None,
     wanted: Sequence[Lab] | None = None,
 ) -> Solution:
     """Looks at the folder; a LabError names what is missing or too much in it. ``wanted``: the labs that
@@ -81,14 +93,15 @@ def open_solution(
         )
     solution = Solution(folder.resolve(), tuple(labs), dict(supplied or {}))
     _refuse_strangers(solution)
-    latest = max(lab.number for lab in wanted or labs)
+    graded = labs if wanted is None else wanted
     given = []
     for lab in labs:
         path = solution.file(lab)
         if path.exists() or path.is_symlink():
             _refuse_odd_file(path)
-        elif lab.number > latest and (REFERENCE / lab.file).is_file():
-            given.append(lab)
+        elif not any(solution.needs(lab, other) for other in graded):
+            if lab.points:
+                given.append(lab)
         elif lab.points:  # The warm-up is for nobody's points; without it the reference's is used.
             own = wanted is None or any(lab is other for other in wanted)
             raise LabError(
@@ -162,9 +175,9 @@ def solution_folder(word: str) -> Path:
     return path
 
 
-def parse_with(values: Sequence[str], labs: Sequence[Lab]) -> dict[int, Path]:
-    """``--with reference:1,2``: labs whose module comes from another solution."""
-    supplied: dict[int, Path] = {}
+def parse_with(values: Sequence[str], labs: Sequence[Lab]) -> dict[str, Path]:
+    """``--with reference:1,2,3C``: labs, or parts with a module of their own, from another solution."""
+    supplied: dict[str, Path] = {}
     for value in values:
         source, colon, numbers = value.rpartition(":")
         if not colon or not source or not numbers:
@@ -173,12 +186,18 @@ def parse_with(values: Sequence[str], labs: Sequence[Lab]) -> dict[int, Path]:
         if not folder.is_dir():
             raise LabError(f"--with {value}: there is no folder '{source}'")
         for number in numbers.split(","):
-            if number[:-1].isdigit() and number[-1:].isupper():
-                raise LabError(
-                    f"--with {value}: no lab so far can be taken by parts; write {number[:-1]}"
-                )
-            lab = find_lab(labs, number)
+            part = number[-1:] if number[:-1].isdigit() and number[-1:].isupper() else ""
+            lab = find_lab(labs, number.removesuffix(part))
+            if part and part not in lab.part_modules:
+                raise LabError(f"--with {value}: {_parts_of(lab)}; write {lab.number}")
             if not (folder / lab.file).is_file():
                 raise LabError(f"--with {value}: {folder / lab.file} is missing")
-            supplied[lab.number] = folder.resolve()
+            supplied[f"{lab.number}{part}"] = folder.resolve()
     return supplied
+
+
+def _parts_of(lab: Lab) -> str:
+    if not lab.part_modules:
+        return f"lab {lab.number} cannot be taken by parts"
+    parts = ", ".join(f"{lab.number}{part}" for part in lab.part_modules)
+    return f"of lab {lab.number} only {parts} can be taken alone"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,12 @@ def lab_of(number: int, name: str) -> Lab:
 
 
 COURSE = [lab_of(0, "warmup"), lab_of(1, "membership"), lab_of(2, "ring")]
+LAB3 = replace(lab_of(3, "replication"), part_modules={"C": "transfer"})
+
+
+def own_of(modules: solutions.Modules) -> dict[str, Path]:
+    """What is not the reference's."""
+    return {name: path for name, path in modules.items() if path is not None}
 
 
 @pytest.fixture
@@ -41,8 +48,7 @@ def folder(tmp_path: Path) -> Path:
 
 def test_whole_folder_opens_and_the_warm_up_may_be_absent(folder: Path) -> None:
     solution = solutions.open_solution(folder, COURSE)
-    assert solution.modules(COURSE[2]) == {
-        "warmup": None,
+    assert own_of(solution.modules(COURSE[2])) == {
         "membership": folder / "membership.cpp",
         "ring": folder / "ring.cpp",
     }
@@ -50,7 +56,33 @@ def test_whole_folder_opens_and_the_warm_up_may_be_absent(folder: Path) -> None:
 
 def test_later_modules_are_given(folder: Path) -> None:
     modules = solutions.open_solution(folder, COURSE).modules(COURSE[1])
-    assert modules == {"warmup": None, "membership": folder / "membership.cpp", "ring": None}
+    assert own_of(modules) == {"membership": folder / "membership.cpp"}
+    assert modules["ring"] is None
+
+
+def test_lab_3_is_graded_among_modules_of_the_reference(folder: Path) -> None:
+    (folder / "membership.cpp").unlink()
+    (folder / "replication.cpp").write_text("int x();\n")
+    solution = solutions.open_solution(folder, [*COURSE, LAB3], wanted=[LAB3])
+    assert own_of(solution.modules(LAB3)).keys() == {"replication"}
+    assert [lab.number for lab in solution.given] == [1]
+
+
+def test_cluster_of_ones_own_runs_all_that_there_is(folder: Path) -> None:
+    solution = solutions.open_solution(folder, [*COURSE, LAB3], wanted=[])
+    assert own_of(solution.modules(None)).keys() == {"membership", "ring"}
+
+
+def test_part_with_a_factory_of_its_own_comes_from_another_folder(folder: Path) -> None:
+    (folder / "replication.cpp").write_text("int x();\n")
+    course = [*COURSE, LAB3]
+    supplied = solutions.parse_with(["reference:3C"], course)
+    modules = solutions.open_solution(folder, course, supplied).modules(LAB3)
+    assert modules["replication"] == folder / "replication.cpp"
+    assert modules["transfer"] is None
+    supplied = solutions.parse_with([f"{folder}:3C"], course)
+    modules = solutions.open_solution(REFERENCE, course, supplied).modules(LAB3)
+    assert modules["transfer"] == folder / "replication.cpp"
 
 
 def test_another_folder_supplies_a_lab(folder: Path) -> None:
@@ -133,12 +165,13 @@ def test_folder_that_is_none(tmp_path: Path) -> None:
         ("absent:1", "no folder"),
         ("reference:9", "there is no lab '9'"),
         ("reference:1A", "by parts"),
+        ("reference:3A", "only 3C"),
         ("reference:1,,2", "there is no lab ''"),
     ],
 )
 def test_with_is_checked(value: str, told: str) -> None:
     with pytest.raises(LabError, match=told):
-        solutions.parse_with([value], COURSE)
+        solutions.parse_with([value], [*COURSE, LAB3])
 
 
 def test_options_give_the_same_solution_again(folder: Path) -> None:

@@ -162,7 +162,7 @@ def _programs(arguments: argparse.Namespace) -> tuple[Path, Path]:
     known = labs.load_all()
     solution = open_solution(arguments, known, [])
     framework.build(["libraries", "faultnet"])
-    built = build.build_node(framework, solution.modules(known[-1]), f"cluster-{solution.folder.name}")
+    built = build.build_node(framework, solution.modules(None), f"cluster-{solution.folder.name}")
     if built.error is not None:
         raise LabError(built.error)
     return built.node, framework.faultnet

@@ -77,7 +77,7 @@ def open_solution(
     solution = solutions.open_solution(folder, known, supplied, wanted)
     if solution.given:
         files = ", ".join(lab.file for lab in solution.given)
-        ui.say(f"{solution.name} has no {files} (of later labs): the reference stands in")
+        ui.say(f"{solution.name} has no {files}: the reference stands in")
     return solution
 
 
