@@ -32,8 +32,9 @@ class ClusterView {
   /// What to send: the digest, and with `events` the whole history.
   virtual Known known(bool events = false) const = 0;
 
-  /// Merges what a peer knows; the lists below are the new ones at once. True if the two histories
-  /// are equal now, as far as this node can see: the peer's digest is its own.
+  /// Merges what a peer knows; the lists below are the new ones at once, and before it returns the
+  /// history_grew() of each module has run. True if the two histories are equal now, as far as this
+  /// node can see: the peer's digest is its own.
   virtual bool learn(const Known& peer) = 0;
 
   virtual bool member(const NodeId& node) const = 0;

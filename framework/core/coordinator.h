@@ -65,7 +65,8 @@ struct ClientRead {
 
 /// Every method runs inside a handler. The framework has seen to it that this node is a member, and
 /// that keys, values and parameters are within their limits. It gives up on a request, with
-/// timed_out, when the configured deadline has passed.
+/// timed_out, when the configured deadline has passed; an answer after that is not heard. Answer
+/// each request once: a second answer stops the node.
 class Coordinator {
  public:
   virtual ~Coordinator() = default;
@@ -76,7 +77,8 @@ class Coordinator {
   virtual void handle(const ClientWrite& request, Responder<WriteOutcome> responder) = 0;
   virtual void handle(const ClientRead& request, Responder<ReadOutcome> responder) = 0;
 
-  /// The history has grown; `before` is what it was. Preference lists may be others now.
+  /// The history has grown; `before` is what it was. Preference lists may be others now. Comes at
+  /// the end of a handler, or in the middle of one: from within ClusterView::learn().
   virtual void history_grew(const History& before) = 0;
 };
 

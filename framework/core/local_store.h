@@ -14,7 +14,8 @@ namespace dynamo {
 
 /// Given, over Storage: what is written here is durable before anything of the same handler leaves
 /// the node. States are only ever merged, by the versioning at work (lab 3: last write wins; lab 4:
-/// yours). Keys are 1 to 256 bytes. Only inside a handler.
+/// yours). Keys are 1 to 256 bytes. Only inside a handler. It keeps what it has in the spaces
+/// "state" and "store" of Storage, and leaves 64 KiB of a full disk to small records of yours.
 class LocalStore {
  public:
   /// Receives a key and the hash of its state; returns false to stop. The view dies when it
@@ -40,7 +41,8 @@ class LocalStore {
   /// (malformed).
   virtual Result<StateHash> merge(std::string_view key, const State& state) = 0;
 
-  /// Forgets `key`, if its state still has this hash; else does nothing and returns false.
+  /// Forgets `key`, if its state still has this hash; else does nothing and returns false. Not for
+  /// deletes: those write a tombstone.
   virtual bool drop(std::string_view key, const StateHash& expected) = 0;
 
   /// Visits the keys of `vnode` in their order (by hash_of(key), then key), those after `after`;

@@ -1,5 +1,5 @@
-// Lab 3: every key on N nodes. README.md is the handout; you implement LazyCoordinator and Transfer
-// in replication.cpp.
+// Lab 3: every key on N nodes. README.md is the handout; you implement LazyCoordinator in
+// replication.cpp and Transfer in transfer.cpp.
 #pragma once
 
 #include <cstdint>
@@ -57,7 +57,7 @@ struct ReadReply {
   Known known;
   Holding holding = Holding::not_mine;
   std::optional<State> state;  ///< If found.
-  bool empty = false;          ///< I hold no key at all.
+  bool empty = false;          ///< I am no member in my own view, and hold no key at all.
   FIELDS(known, holding, state, empty)
 };
 
@@ -122,16 +122,18 @@ struct ReplicationConfig {
   std::uint32_t q;          ///< Vnodes of the ring: 0 … q-1.
 };
 
-/// Hands vnodes over when nodes join and leave (part C).
+/// Hands vnodes over when nodes join and leave (part C). Each method runs inside a handler.
 class Transfer {
  public:
   virtual ~Transfer() = default;
-  /// Once, at each start of the process; `bootstrap`: the first node of a new cluster.
+  /// Once, at each start of the process, before the coordinator's. `bootstrap`: the operator's flag
+  /// for the first node of a new cluster; on a disk that has a past it means nothing.
   virtual void start(bool bootstrap) = 0;
-  /// May this node say "absent" for keys of `vnode`?
+  /// May this node, an owner of `vnode`, say "absent" for its keys?
   virtual bool complete(VnodeId vnode) const = 0;
   virtual void handle(const AskTransfer& request, Responder<AskTransferReply> responder) = 0;
   virtual void handle(const SentAll& request, Responder<SentAllReply> responder) = 0;
+  /// As the coordinator's, and before it: perhaps in the middle of a ClusterView::learn() of yours.
   virtual void history_grew(const History& before) = 0;
 };
 
