@@ -1,14 +1,15 @@
 """A client of the store: get, put and delete with contexts, as an application uses Dynamo (P§4.1).
 
-    from dynamolab import Client
+    from dynamolab import Client, Conflict
 
     with Client(["127.0.0.1:8001", "127.0.0.1:8002"]) as store:
         store.put("cart", b"milk")
-        store.get("cart")                  # b"milk", or Conflict with all siblings
-        store.put("cart", b"milk, eggs")   # replaces what this client read last
+        store.get("cart")                  # b"milk"
+        store.put("cart", b"milk, eggs")   # replaces what this client has read of the key
+        store.siblings("cart")             # [b"milk, eggs"]; more than one after concurrent puts
 
-What a client read last of a key (the context) is kept for it and goes with the next put or delete
-of that key, so that a write replaces exactly what its writer had seen (P§4.4).
+What a client has read of a key (the context) is kept for it and goes with its next put or delete of
+that key, so that a write replaces exactly what its writer had seen (P§4.4).
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ import json
 import secrets
 import socket
 import time
-from collections.abc import Callable, Sequence
+from collections import OrderedDict
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
 from urllib.parse import quote, urlencode
@@ -29,10 +31,12 @@ from urllib.parse import quote, urlencode
 CONTEXT = "X-Dynamo-Context"
 REQUEST_ID = "X-Request-Id"
 RETRY_PAUSE_S = 0.05
+MOST_CONTEXTS = 4096  # Of a key that was read longest ago it is forgotten: a put reads it again.
 
 
 class StoreError(Exception):
-    """The store refused a request, and did nothing. ``status`` is that of HTTP."""
+    """The request was refused, and surely nothing was done. ``status`` is that of HTTP, ``code``
+    the error's name: ``too_large``, ``not_a_member``, …; ``unreachable`` if no node listens."""
 
     def __init__(self, status: int, code: str, message: str) -> None:
         super().__init__(message)
@@ -41,7 +45,8 @@ class StoreError(Exception):
 
 
 class Unknown(Exception):
-    """No answer, or a 503 or 504: a write may have happened, or happen later."""
+    """No answer, or a 503 or 504: a write may have happened, or happen later. Read before you
+    decide, or put again what may stand there twice."""
 
 
 class Conflict(Exception):
@@ -53,11 +58,28 @@ class Conflict(Exception):
         self.values = values
 
 
-@dataclass
+@dataclass(frozen=True)
 class Answer:
+    """What a node answered. The names of ``headers`` are in lower case."""
+
     status: int
     headers: dict[str, str]
     body: bytes
+
+    @property
+    def code(self) -> str:
+        """The error's name; "http" if the body names none."""
+        return self._error("code") or "http"
+
+    @property
+    def message(self) -> str:
+        return self._error("message") or f"status {self.status}"
+
+    def _error(self, part: str) -> str:
+        try:
+            return str(json.loads(self.body)["error"][part])
+        except (ValueError, KeyError, TypeError):
+            return ""
 
 
 @dataclass
@@ -66,28 +88,47 @@ class _Node:
     connection: http.client.HTTPConnection | None = field(default=None, repr=False)
 
 
+@dataclass(frozen=True)
+class _Request:
+    method: str
+    path: str
+    body: bytes | None
+    headers: dict[str, str]
+
+    def __str__(self) -> str:
+        return f"{self.method} {self.path}"
+
+
 class _Unsent(Exception):
     """The request never reached the node, so it may go to another one."""
+
+
+class _Broken(Exception):
+    """The request may have reached the node; there is no answer."""
 
 
 class Client:
     """Not for several threads at once: give each its own.
 
-    A read is tried at all nodes in turn. A write is retried at the node that it was sent to, with
-    the same request id, which that node executes at most once; at another node only if it was
-    surely not executed (nothing listens, or the node says that it is no member).
+    A read is tried at one node after the other. A write that got no answer is tried again at the same
+    node only, with the same request id, so that the node need not execute it twice; it goes to
+    another node if it was surely not executed (nothing listens, or the node is no member).
     """
 
-    def __init__(self, nodes: Sequence[str], *, timeout_s: float = 10.0) -> None:
+    def __init__(
+        self, nodes: Sequence[str], *, timeout_s: float = 10.0, attempt_s: float = 4.0
+    ) -> None:
         """``nodes``: addresses "host:port" of their HTTP interface, the preferred one first.
-        ``timeout_s``: for one operation, all its attempts together."""
-        if not nodes:
-            raise ValueError("a client needs the address of at least one node, as 127.0.0.1:8001")
+        ``timeout_s``: for one operation, all its attempts together. ``attempt_s``: for one attempt;
+        longer than the cluster's ``request_deadline_ms``."""
+        if not nodes or isinstance(nodes, str):
+            raise ValueError('a client needs a list of addresses, as ["127.0.0.1:8001"]')
         self._nodes = [_Node(address) for address in nodes]
         self._timeout_s = timeout_s
+        self._attempt_s = attempt_s
         self._name = secrets.token_hex(8)
         self._sequence = itertools.count(1)
-        self._contexts: dict[str, str] = {}
+        self._contexts: OrderedDict[str, str] = OrderedDict()
 
     def __enter__(self) -> Client:
         return self
@@ -101,14 +142,15 @@ class Client:
         self.close()
 
     def close(self) -> None:
+        """Closes the connections; the next operation opens them again."""
         for node in self._nodes:
             _hang_up(node)
 
     def siblings(self, key: str, *, r: int | None = None) -> list[bytes]:
-        """All versions of ``key``: none, one, or several concurrent ones."""
-        answer = self._ask("GET", key, {} if r is None else {"r": r})
+        """All versions of ``key``: none, one, or several concurrent ones, in any order."""
+        answer = self._done(_request("GET", key, {"r": r}))
         if CONTEXT.lower() in answer.headers:
-            self._contexts[key] = answer.headers[CONTEXT.lower()]
+            self._keep(key, answer.headers[CONTEXT.lower()])
         if answer.status == 404:
             return []
         if answer.status == 300:
@@ -123,118 +165,128 @@ class Client:
         return values[0] if values else None
 
     def put(self, key: str, value: bytes, *, w: int | None = None, blind: bool = False) -> None:
-        """Replaces what this client has read of ``key``; reads it first if it has not.
-        ``blind``: replaces nothing, so that it may become a sibling of what is there."""
-        self._write("PUT", key, value, w, blind)
+        """Replaces what this client has read of ``key`` since its last write of it. If it has read
+        nothing it reads first, and raises Conflict, without a put, if there are siblings: they are
+        not thrown away unseen. ``blind``: replaces nothing, so that it may become a sibling."""
+        if not isinstance(value, bytes):
+            raise TypeError(f"a value is bytes, not {type(value).__name__}")
+        if not blind and key not in self._contexts:
+            self.get(key)
+        self._write("PUT", key, value, w, None if blind else self._contexts.pop(key, None))
 
     def delete(self, key: str, *, w: int | None = None) -> None:
-        """Deletes what this client has read of ``key``; reads it first if it has not."""
-        self._write("DELETE", key, None, w, False)
+        """Deletes what this client has read of ``key`` since its last write of it; if it has read
+        nothing, all that the node which executes it holds."""
+        self._write("DELETE", key, None, w, self._contexts.pop(key, None))
 
     def context(self, key: str) -> str | None:
         """What goes with the next put of ``key``: opaque."""
         return self._contexts.get(key)
 
-    def _write(self, method: str, key: str, value: bytes | None, w: int | None, blind: bool) -> None:
-        if not blind and key not in self._contexts:
-            self.siblings(key)
-        headers = {REQUEST_ID: f"{self._name}:1:{next(self._sequence)}"}
-        # A context names what was read before this write; after it, the key has to be read anew.
-        context = None if blind else self._contexts.pop(key, None)
+    def use_context(self, key: str, context: str) -> None:
+        """The next put or delete of ``key`` carries this one, which came from elsewhere."""
+        self._keep(key, context)
+
+    def _keep(self, key: str, context: str) -> None:
+        self._contexts[key] = context
+        self._contexts.move_to_end(key)
+        if len(self._contexts) > MOST_CONTEXTS:
+            self._contexts.popitem(last=False)
+
+    def _write(
+        self, method: str, key: str, value: bytes | None, w: int | None, context: str | None
+    ) -> None:
+        # After the write the context is of the past: what was read before is replaced.
+        request = _request(method, key, {"w": w}, value)
+        request.headers[REQUEST_ID] = f"{self._name}:1:{next(self._sequence)}"
         if context is not None:
-            headers[CONTEXT] = context
+            request.headers[CONTEXT] = context
         try:
-            self._ask(method, key, {} if w is None else {"w": w}, value, headers)
+            self._done(request)
         except StoreError:
             if context is not None:
-                self._contexts[key] = context  # nothing was done with it
+                self._keep(key, context)  # nothing was done with it
             raise
 
-    def _ask(
-        self,
-        method: str,
-        key: str,
-        query: dict[str, int],
-        body: bytes | None = None,
-        headers: dict[str, str] | None = None,
-    ) -> Answer:
-        path = "/kv/" + quote(key, safe="") + ("?" + urlencode(query) if query else "")
+    def _done(self, request: _Request) -> Answer:
+        """Asks until there is an answer that says what the store did, or time is up."""
         deadline = time.monotonic() + self._timeout_s
-        last: Exception = Unknown("no node was asked")
         while True:
+            last: Exception = Unknown("no node was asked")
             for node in list(self._nodes):
                 try:
-                    answer = self._exchange(node, method, path, body, headers or {}, deadline)
-                except _Unsent as error:
+                    answer = self._tried(node, request, deadline)
+                except (_Unsent, _Broken) as error:
                     last = error
                     continue
-                except OSError as error:
-                    last = error
-                    if method == "GET":
-                        continue
-                    answer = self._once_more(
-                        lambda: self._exchange(node, method, path, body, headers or {}, deadline),
-                        deadline,
-                        error,
-                    )
-                self._prefer(node)
-                if _elsewhere(method, answer):
-                    last = _error_of(answer)
-                    continue
-                if answer.status in (200, 204, 300) or (answer.status == 404 and method == "GET"):
-                    return answer
-                raise _error_of(answer)
+                if not _may_go_on(request, answer):
+                    self._prefer(node)
+                    return _judged(request, answer)
+                last = _error_of(answer)
             if time.monotonic() + RETRY_PAUSE_S > deadline:
-                raise Unknown(f"{method} {path}: no answer in {self._timeout_s:g} s: {last}") from last
+                raise self._given_up(request, last) from last
             time.sleep(RETRY_PAUSE_S)
 
-    def _once_more(self, attempt: Callable[[], Answer], deadline: float, first: Exception) -> Answer:
-        """The same request at the same node, until it answers: it executes it at most once."""
-        while time.monotonic() < deadline:
+    def _given_up(self, request: _Request, last: Exception) -> Exception:
+        """At the deadline. `last` tells of the last node that was asked."""
+        words = f"{request}: no node did it within {self._timeout_s:g} s; the last one: {last}"
+        if isinstance(last, _Unsent):
+            return StoreError(503, "unreachable", words)
+        return StoreError(last.status, last.code, words) if isinstance(last, StoreError) else Unknown(words)
+
+    def _tried(self, node: _Node, request: _Request, deadline: float) -> Answer:
+        """The answer of one node. A write that may have been sent is stuck to this node."""
+        sent = False
+        while True:
             try:
-                return attempt()
-            except (_Unsent, OSError) as error:
-                first = error
-                time.sleep(RETRY_PAUSE_S)
-        raise Unknown(f"the write may have happened: {first}") from first
+                return self._exchanged(node, request, deadline)
+            except _Broken as error:
+                if request.method == "GET":
+                    raise
+                sent, why = True, error
+            except _Unsent as error:
+                if not sent:
+                    raise
+                why = _Broken(str(error))
+            if time.monotonic() + RETRY_PAUSE_S > deadline:
+                raise Unknown(f"{request} may have happened: {why}") from why
+            time.sleep(RETRY_PAUSE_S)
 
-    def _prefer(self, node: _Node) -> None:
-        self._nodes.remove(node)
-        self._nodes.insert(0, node)
-
-    @staticmethod
-    def _exchange(
-        node: _Node,
-        method: str,
-        path: str,
-        body: bytes | None,
-        headers: dict[str, str],
-        deadline: float,
-    ) -> Answer:
-        left_s = deadline - time.monotonic()
+    def _exchanged(self, node: _Node, request: _Request, deadline: float) -> Answer:
+        left_s = min(self._attempt_s, deadline - time.monotonic())
         if left_s <= 0:
-            raise TimeoutError("out of time")
-        fresh = node.connection is None
+            raise _Unsent(f"{node.address} was not asked: time is up")
+        if node.connection is not None and not _still_open(node.connection):
+            _hang_up(node)
         try:
             connection = node.connection or _connect(node, left_s)
         except OSError as error:
             raise _Unsent(f"{node.address}: {error}") from error
-        assert connection.sock is not None
         connection.sock.settimeout(left_s)
         try:
-            connection.request(method, path, body=body, headers=headers)
+            connection.request(request.method, request.path, request.body, request.headers)
             response = connection.getresponse()
-            content = response.read()
+            body = response.read()
         except (OSError, http.client.HTTPException) as error:
             _hang_up(node)
-            if not fresh and isinstance(error, (ConnectionError, http.client.RemoteDisconnected)):
-                # A kept connection that the node had closed: the id makes a repetition safe.
-                return Client._exchange(node, method, path, body, headers, deadline)
-            raise OSError(f"{node.address}: {error or type(error).__name__}") from error
-        names = {name.lower(): value for name, value in response.getheaders()}
-        if names.get("connection", "").lower() == "close":
+            raise _Broken(f"{node.address}: {error or type(error).__name__}") from error
+        headers = {name.lower(): value for name, value in response.getheaders()}
+        if headers.get("connection", "").lower() == "close":
             _hang_up(node)
-        return Answer(response.status, names, content)
+        return Answer(response.status, headers, body)
+
+    def _prefer(self, node: _Node) -> None:
+        """Who has answered is asked first next time."""
+        self._nodes.remove(node)
+        self._nodes.insert(0, node)
+
+
+def _request(
+    method: str, key: str, query: dict[str, int | None], body: bytes | None = None
+) -> _Request:
+    given = {name: value for name, value in query.items() if value is not None}
+    path = "/kv/" + quote(key, safe="") + ("?" + urlencode(given) if given else "")
+    return _Request(method, path, body, {})
 
 
 def _connect(node: _Node, timeout_s: float) -> http.client.HTTPConnection:
@@ -245,6 +297,18 @@ def _connect(node: _Node, timeout_s: float) -> http.client.HTTPConnection:
     return connection
 
 
+def _still_open(connection: http.client.HTTPConnection) -> bool:
+    """A kept connection that the node has closed meanwhile has an end to be read, or an error."""
+    connection.sock.settimeout(0)
+    try:
+        connection.sock.recv(1, socket.MSG_PEEK)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False
+
+
 def _hang_up(node: _Node) -> None:
     if node.connection is not None:
         with contextlib.suppress(OSError):
@@ -252,32 +316,27 @@ def _hang_up(node: _Node) -> None:
     node.connection = None
 
 
-def _elsewhere(method: str, answer: Answer) -> bool:
+def _may_go_on(request: _Request, answer: Answer) -> bool:
     """May the request go to the next node?"""
-    if answer.status == 503 and _code_of(answer) == "not_a_member":
-        return True
-    return method == "GET" and answer.status in (503, 504)
+    if answer.status not in (503, 504):
+        return False
+    return request.method == "GET" or answer.code == "not_a_member"
+
+
+def _judged(request: _Request, answer: Answer) -> Answer:
+    absent = answer.status == 404 and request.method == "GET"
+    if answer.status in (200, 204, 300) or absent:
+        return answer
+    raise _error_of(answer)
+
+
+def _error_of(answer: Answer) -> Exception:
+    if answer.status in (503, 504) and answer.code != "not_a_member":
+        return Unknown(answer.message)
+    return StoreError(answer.status, answer.code, answer.message)
 
 
 def _bytes_of(sibling: dict[str, str]) -> bytes:
     if "text" in sibling:
         return sibling["text"].encode()
-    text = sibling["base64"]
-    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
-
-
-def _code_of(answer: Answer) -> str:
-    try:
-        return str(json.loads(answer.body)["error"]["code"])
-    except (ValueError, KeyError, TypeError):
-        return "http"
-
-
-def _error_of(answer: Answer) -> Exception:
-    try:
-        message = str(json.loads(answer.body)["error"]["message"])
-    except (ValueError, KeyError, TypeError):
-        message = f"status {answer.status}"
-    if answer.status in (503, 504):
-        return Unknown(message)
-    return StoreError(answer.status, _code_of(answer), message)
+    return base64.b64decode(sibling["base64"], validate=True)
