@@ -134,7 +134,7 @@ TEST(versioning, carts_lose_nothing_that_no_session_removed) {
   Plan plan = store_plan();
   plan.links.loss_ppm = 20'000;
   plan.links.duplicate_ppm = 20'000;
-  for_each_seed(16, plan, [](World& world) {
+  for_each_seed(40, plan, [](World& world) {
     form_cluster(world);
     Random random(world.seed());
     Sessions sessions(world, random);

@@ -69,5 +69,5 @@ TEST(versioning, read_modify_write_of_two_clients_stays_at_two) {
 
 TEST(versioning, any_history_keeps_exactly_what_nobody_has_replaced) {
   Lone lone(versioning_of());
-  run_histories(lone, 32, 300, false);
+  run_histories(lone, 32, 600, false);
 }

@@ -16,7 +16,7 @@ using namespace dynamo::sim;
 // ---- Part B: each writer has seen what its coordinator wrote before -----------------------------
 
 TEST(versioning, siblings_meet_when_a_partition_heals) {
-  for_each_seed(8, store_plan(), [](World& world) {
+  for_each_seed(12, store_plan(), [](World& world) {
     form_cluster(world);
     put(world, "n1", "cart", "D1");
     const std::string read1 = all_show(world, "cart", {"D1"}, "one put");
@@ -35,7 +35,7 @@ TEST(versioning, siblings_meet_when_a_partition_heals) {
 }
 
 TEST(versioning, deletes_stay_deleted_after_a_replica_slept) {
-  for_each_seed(8, store_plan(), [](World& world) {
+  for_each_seed(12, store_plan(), [](World& world) {
     form_cluster(world);
     put(world, "n1", "list", "bread");
     const std::string read = all_show(world, "list", {"bread"}, "one put");
@@ -57,7 +57,7 @@ TEST(versioning, deletes_stay_deleted_after_a_replica_slept) {
 }
 
 TEST(versioning, a_lost_disk_reuses_no_dot) {
-  for_each_seed(8, store_plan(), [](World& world) {
+  for_each_seed(12, store_plan(), [](World& world) {
     form_cluster(world);
     put(world, "n2", "key", "old");
     (void)all_show(world, "key", {"old"}, "one put");

@@ -91,7 +91,7 @@ TEST(versioning, put_removes_exactly_what_its_writer_had_seen) {
   const Replica half = key.put(both, read_x, kSz);                     // had seen Sx's; Sy's stays
   const Replica elsewhere = key.put({}, key.read(both), actor("Sw"));  // where none of it is held
   (void)key.merge(half, elsewhere);
-  run_histories(lone, 11, 150, true);
+  run_histories(lone, 11, 300, true);
 }
 
 TEST(versioning, merge_gives_the_same_in_any_order_and_repeated) {
