@@ -2,6 +2,7 @@
 #pragma once
 
 #include <compare>
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -13,9 +14,12 @@
 
 namespace dynamo {
 
+/// Longest `X-Request-Id`; longer names are refused before a coordinator sees them.
+inline constexpr std::size_t kMaxRequestIdBytes = 128;
+
 /// Names one request of one client, whatever the number of its attempts (`X-Request-Id`).
 struct RequestId {
-  std::string client;
+  std::string client;  ///< Up to kMaxRequestIdBytes.
   std::uint64_t incarnation = 0;
   std::uint64_t sequence = 0;
   FIELDS(client, incarnation, sequence)

@@ -24,7 +24,6 @@ using Respond = net::HttpServer::Respond;
 
 constexpr std::string_view kContext = "X-Dynamo-Context";
 constexpr std::string_view kRequestId = "X-Request-Id";
-constexpr std::size_t kMaxRequestIdBytes = 128;
 
 // Lab 3's coordinator is lazy: one host decides. To take w=2 and answer when one host holds the
 // value would be a promise that is not kept.

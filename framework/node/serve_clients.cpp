@@ -49,6 +49,11 @@ Status Node::admit(const ClientWrite& request) const {
                                            " bytes, this one " +
                                            std::to_string(request.value->size())};
   }
+  // Modules keep ids as keys of Storage.
+  if (request.id.client.size() > kMaxRequestIdBytes) {
+    return Error{ErrorCode::invalid_argument, "a request id names its client in at most " +
+                                                  std::to_string(kMaxRequestIdBytes) + " bytes"};
+  }
   if (!request.context.empty() && !from_bytes<VectorClock>(request.context)) {
     return Error{ErrorCode::invalid_argument, "the context is malformed"};
   }
