@@ -145,7 +145,9 @@ TEST(versioning, carts_lose_nothing_that_no_session_removed) {
       world.run_for(random.below(400) * 1ms);
     }
     repair(world);
-    at_rest(world, "cart");
+    converges(
+        world, kRest, [&] { return replicas_differ(world); },
+        "all replicas become equal, byte for byte");
     sessions.judge();
   });
 }
