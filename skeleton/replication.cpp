@@ -51,6 +51,37 @@ class Replication final : public LazyCoordinator {
   const Transfer& transfer_;
 };
 
+// Without part C every node says "absent" at once for what it does not hold: right as long as
+// the members stay the same, so parts A and B can be tried in a real cluster. After a join or a
+// leave keys seem to be gone.
+class VnodeTransfer final : public Transfer {
+ public:
+  VnodeTransfer(Env& env, const ReplicationConfig& config, ClusterView& view, LocalStore& store)
+      : env_(env), config_(config), view_(view), store_(store) {}
+
+  void start(bool /*bootstrap*/) override {}  // TODO(lab3 C): what is complete? ask for the rest
+
+  bool complete(VnodeId /*vnode*/) const override { return true; }  // TODO(lab3 C)
+
+  void handle(const AskTransfer& /*request*/, Responder<AskTransferReply> /*responder*/) override
+  {
+    throw std::logic_error("TODO(lab3 C): AskTransfer: send what is held of these vnodes");
+  }
+
+  void handle(const SentAll& /*request*/, Responder<SentAllReply> /*responder*/) override {
+    throw std::logic_error("TODO(lab3 C): SentAll: is a vnode complete now?");
+  }
+
+  // Called whenever this node learns of a join or a leave, from part A on.
+  void history_grew(const History& /*before*/) override {}  // TODO(lab3 C)
+
+ private:
+  Env& env_;
+  const ReplicationConfig config_;
+  ClusterView& view_;
+  LocalStore& store_;
+};
+
 }  // namespace
 
 std::unique_ptr<LazyCoordinator> make_coordinator(Env& env, const ReplicationConfig& config,
@@ -59,9 +90,9 @@ std::unique_ptr<LazyCoordinator> make_coordinator(Env& env, const ReplicationCon
   return std::make_unique<Replication>(env, config, view, store, transfer);
 }
 
-std::unique_ptr<Transfer> make_transfer(Env& /*env*/, const ReplicationConfig& /*config*/,
-                                        ClusterView& /*view*/, LocalStore& /*store*/) {
-  return nullptr;
+std::unique_ptr<Transfer> make_transfer(Env& env, const ReplicationConfig& config,
+                                        ClusterView& view, LocalStore& store) {
+  return std::make_unique<VnodeTransfer>(env, config, view, store);
 }
 
 }  // namespace dynamo
