@@ -151,11 +151,7 @@ class Client:
         answer = self._done(_request("GET", key, {"r": r}))
         if CONTEXT.lower() in answer.headers:
             self._keep(key, answer.headers[CONTEXT.lower()])
-        if answer.status == 404:
-            return []
-        if answer.status == 300:
-            return [_bytes_of(one) for one in json.loads(answer.body)["siblings"]]
-        return [answer.body]
+        return values_of(answer.status, answer.body)
 
     def get(self, key: str, *, r: int | None = None) -> bytes | None:
         """The value, or None if there is none. Raises Conflict if there are several."""
@@ -334,6 +330,15 @@ def _error_of(answer: Answer) -> Exception:
     if answer.status in (503, 504) and answer.code != "not_a_member":
         return Unknown(answer.message)
     return StoreError(answer.status, answer.code, answer.message)
+
+
+def values_of(status: int, body: bytes) -> list[bytes]:
+    """The values in the answer to a GET: none with 404, all siblings with 300."""
+    if status == 404:
+        return []
+    if status == 300:
+        return [_bytes_of(one) for one in json.loads(body)["siblings"]]
+    return [body]
 
 
 def _bytes_of(sibling: dict[str, str]) -> bytes:

@@ -1,0 +1,184 @@
+"""/kv of one node as checks use it: nothing is retried, and no answer is an answer, too."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from urllib.parse import quote
+
+from ..store import CONTEXT, REQUEST_ID, values_of
+from .cluster import SETTLE_S, Cluster
+from .words import listed
+
+TIMEOUT_S = 5.0  # Longer than any deadline of a node.
+DONE, ONE, SIBLINGS, ABSENT = 204, 200, 300, 404
+SHOWN_DIFFERENCES = 5
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What came back. Status 0: no answer."""
+
+    status: int
+    values: frozenset[bytes] = frozenset()
+    context: str | None = None
+    told: str = ""  # The error's code and message.
+
+    @property
+    def unknown(self) -> bool:
+        """Neither done nor refused: a write may have happened, or happen later."""
+        return self.status in (0, 503, 504)
+
+    def __str__(self) -> str:
+        if self.status == 0:
+            return f"no answer ({self.told})"
+        values = " and ".join(sorted(repr(value[:40].decode("utf-8", "replace")) for value in self.values))
+        return " ".join(word for word in (str(self.status), self.told, values) if word)
+
+
+class NodeKeys:
+    """One client at one node, on a connection that is kept. Not for several threads."""
+
+    def __init__(self, cluster: Cluster, name: str, timeout_s: float = TIMEOUT_S) -> None:
+        self.name = name
+        self._address = cluster.process(name).http_port.address
+        self._timeout_s = timeout_s
+        self._connection: http.client.HTTPConnection | None = None
+
+    def get(self, key: str) -> Seen:
+        return self.ask("GET", key)
+
+    def put(self, key: str, value: bytes, context: str | None = None, request_id: str = "") -> Seen:
+        return self.ask("PUT", key, value, context, request_id)
+
+    def delete(self, key: str, context: str | None = None) -> Seen:
+        return self.ask("DELETE", key, None, context)
+
+    def ask(
+        self,
+        method: str,
+        key: str,
+        body: bytes | None = None,
+        context: str | None = None,
+        request_id: str = "",
+    ) -> Seen:
+        headers = {} if context is None else {CONTEXT: context}
+        if request_id:
+            headers[REQUEST_ID] = request_id
+        fresh = self._connection is None
+        connection = self._connection or http.client.HTTPConnection(
+            self._address, timeout=self._timeout_s
+        )
+        self._connection = connection
+        try:
+            connection.request(method, "/kv/" + quote(key, safe=""), body, headers)
+            response = connection.getresponse()
+            data = response.read()
+        except (OSError, http.client.HTTPException) as error:
+            self.close()
+            if method == "GET" and not fresh:
+                return self.get(key)  # The connection was of an earlier start of the node.
+            return Seen(0, told=type(error).__name__)
+        kept = response.getheader(CONTEXT)
+        if response.status in (ONE, SIBLINGS):
+            return Seen(response.status, frozenset(values_of(response.status, data)), kept)
+        return Seen(response.status, context=kept, told=_told(data))
+
+    def close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+        self._connection = None
+
+
+def _told(data: bytes) -> str:
+    try:
+        error = json.loads(data)["error"]
+        return f"{error['code']}: {error['message']}"
+    except (ValueError, KeyError, TypeError):
+        return ""
+
+
+def owners_of(cluster: Cluster, key: str, via: str) -> list[str]:
+    """The key's preference list, as `via` sees it."""
+    owners: list[str] = cluster.ask(via, lambda node: node.placement(key))["preference_list"]
+    return owners
+
+
+@contextlib.contextmanager
+def alone(cluster: Cluster, name: str) -> Iterator[None]:
+    """No message passes between this node and any other; nothing of it is told in the story."""
+    others = [other for other in cluster.names if other != name]
+    cluster.faultnet.act("cut", [name], others)
+    cluster.faultnet.act("cut", others, [name])
+    try:
+        yield
+    finally:
+        cluster.faultnet.act("heal", [name], others)
+        cluster.faultnet.act("heal", others, [name])
+
+
+def wait_on_all_owners(
+    cluster: Cluster,
+    expected: Mapping[str, Callable[[Seen], bool]],
+    what: str,
+    via: str,
+    deadline_s: float = SETTLE_S,
+) -> None:
+    """Until each owner of each key answers as expected though it is cut off from all others, so that
+    it can only tell what it holds itself. In between all links are whole again."""
+
+    def differences() -> list[str]:
+        held: dict[str, list[str]] = {}
+        for key in expected:
+            for owner in owners_of(cluster, key, via):
+                held.setdefault(owner, []).append(key)
+        return [line for owner, keys in sorted(held.items()) for line in _wrong(cluster, owner, keys, expected)]
+
+    cluster.wait_for(
+        f"{what}, on each of its owners by itself",
+        differences,
+        lambda wrong: not wrong,
+        deadline_s,
+        lambda wrong: "; ".join(wrong[:SHOWN_DIFFERENCES])
+        + (f"; and {len(wrong) - SHOWN_DIFFERENCES} more" if len(wrong) > SHOWN_DIFFERENCES else ""),
+    )
+    cluster.story.tell(f"{what}: every owner holds it")
+
+
+def _wrong(
+    cluster: Cluster, owner: str, keys: Iterable[str], expected: Mapping[str, Callable[[Seen], bool]]
+) -> list[str]:
+    wrong = []
+    node = NodeKeys(cluster, owner)
+    with alone(cluster, owner), contextlib.closing(node):
+        for key in keys:
+            seen = node.get(key)
+            if not expected[key](seen):
+                wrong.append(f"{owner} alone says of {key}: {seen}")
+                if len(wrong) > SHOWN_DIFFERENCES:
+                    break
+    return wrong
+
+
+def holds(*values: bytes) -> Callable[[Seen], bool]:
+    """Exactly one value, one of these."""
+    return lambda seen: seen.status == ONE and seen.values <= set(values)
+
+
+def deleted(seen: Seen) -> bool:
+    return seen.status == ABSENT
+
+
+def must_be(seen: Seen, status: int, what: str) -> Seen:
+    """The status that is expected of a request that nothing hinders."""
+    assert seen.status == status, f"expected: {what} is answered with {status}\nactual: {seen}"
+    return seen
+
+
+__all__ = [
+    "NodeKeys", "Seen", "alone", "deleted", "holds", "listed", "must_be", "owners_of",
+    "wait_on_all_owners",
+]
