@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <map>
+#include <optional>
+#include <utility>
 
 #include "sim/story_lines.h"
 
@@ -174,12 +176,40 @@ Line line_of(const std::vector<Step>& steps, std::size_t i) {
   return line;
 }
 
-/// Forming a cluster takes many steps and one line, unless it did not come to its end.
-std::size_t end_of_forming(const std::vector<Step>& steps, std::size_t begin) {
-  for (std::size_t i = begin; i < steps.size(); ++i) {
-    if (steps[i].kind == Step::Kind::phase && steps[i].text.rfind("formed: ", 0) == 0) return i;
+/// What takes many steps and one line, unless it did not come to its end.
+struct Beginning {
+  std::string first;  ///< Text of the phase that it begins with.
+  std::string last;   ///< What the text of the last one begins with, before the nodes' names.
+  std::string words;  ///< After the names.
+};
+
+const std::vector<Beginning>& beginnings() {
+  static const std::vector<Beginning> all = {
+      {"form", "formed: ",
+       " form a cluster: the first was bootstrapped, and the operator added the others at its "
+       "console; all know the same history"},
+      {"settle", "settled: ", " start, and know each other: they are the members"}};
+  return all;
+}
+
+/// The line for a beginning at step `i`, which becomes its last step.
+std::optional<Line> beginning_at(const std::vector<Step>& steps, std::size_t& i) {
+  for (const Beginning& one : beginnings()) {
+    if (steps[i].kind != Step::Kind::phase || steps[i].text != one.first) continue;
+    for (std::size_t end = i; end < steps.size(); ++end) {
+      const Step& step = steps[end];
+      if (step.kind != Step::Kind::phase || step.text.rfind(one.last, 0) != 0) continue;
+      i = end;
+      return Line{step.at, 1, step.text.substr(one.last.size()) + one.words};
+    }
   }
-  return begin;
+  return std::nullopt;
+}
+
+bool begins_something(const Step& step) {
+  const auto begins = [&](const Beginning& one) { return step.text == one.first; };
+  return step.kind == Step::Kind::phase &&
+         std::any_of(beginnings().begin(), beginnings().end(), begins);
 }
 
 std::vector<Line> lines_of(const std::vector<Step>& steps) {
@@ -187,17 +217,12 @@ std::vector<Line> lines_of(const std::vector<Step>& steps) {
   const Step* before = nullptr;
   for (std::size_t i = 0; i < steps.size(); ++i) {
     const Step& step = steps[i];
-    if (step.kind == Step::Kind::phase && step.text == "form") {
-      const std::size_t end = end_of_forming(steps, i);
-      if (end == i) continue;
-      lines.push_back({steps[end].at, 1,
-                       steps[end].text.substr(8) +
-                           " form a cluster: the first was bootstrapped, and the " +
-                           "operator added the others at its console; all know the same history"});
-      i = end;
+    if (std::optional<Line> line = beginning_at(steps, i)) {
+      lines.push_back(std::move(*line));
       before = nullptr;
       continue;
     }
+    if (begins_something(step)) continue;
     if (merge_links(lines, step, before)) {
       before = &step;
       continue;

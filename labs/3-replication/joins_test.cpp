@@ -24,7 +24,7 @@ Plan moving_plan(std::size_t count) {
   return plan;
 }
 
-std::string value_of(std::size_t i) { return "v" + std::to_string(i) + std::string(300, '.'); }
+std::string value_of(std::size_t i) { return value_name(i).append(300, '.'); }
 
 /// The first `members` nodes form a cluster that holds kKeys keys.
 void fill(World& world, std::size_t members) {
@@ -129,6 +129,7 @@ TEST(replication, a_new_member_receives_its_keys_while_all_stay_readable) {
     readers.read_for(1s);
     readers.finish();
     expect_values(world, "when n5 has joined");
+    falls_silent(world, "when n5 has received what it owns");
   });
 }
 

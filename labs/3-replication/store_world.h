@@ -39,14 +39,20 @@ inline History history_of(const World& world, const std::vector<NodeId>& members
 /// Starts all nodes, and gives them a history in which n1 added all `members` (none given: of all).
 inline void settle(World& world, std::vector<NodeId> members = {}) {
   if (members.empty()) members = world.nodes();
-  world.phase("nodes " + list(world.nodes()) + " start, and know the members " + list(members));
+  world.phase("settle");
   for (const NodeId& node : world.nodes()) world.start(node);
   world.invoke_each<&Membership::merge>(world.nodes(), history_of(world, members));
+  world.phase("settled: " + list(members));
 }
 
 /// Keys that differ from seed to seed.
 inline std::string key_name(const World& world, std::size_t number) {
   return "cart" + std::to_string(world.seed()) + "." + std::to_string(number);
+}
+
+/// "v7": values that tell puts apart.
+inline std::string value_name(std::size_t number) {
+  return std::string("v").append(std::to_string(number));
 }
 
 /// All nodes but `some`.
@@ -104,6 +110,35 @@ inline void comes_to_rest(World& world, const std::string& when, Duration within
   converges(
       world, within, [&] { return replicas_differ(world); },
       "each key lies equal on all its owners and nowhere else, " + when, 200ms);
+}
+
+/// At rest nobody sends any message of this lab: whatever goes on must end.
+inline void falls_silent(World& world, const std::string& when) {
+  const auto sent = [&] {
+    std::vector<std::uint64_t> counts;
+    for (const MessageType type :
+         {message_number<Write>, message_number<Read>, message_number<Update>,
+          message_number<AskTransfer>, message_number<SentAll>}) {
+      counts.push_back(world.sent(type).messages);
+    }
+    return counts;
+  };
+  std::vector<std::uint64_t> before = sent();
+  world.run_for(2s);
+  converges(
+      world, kRest,
+      [&]() -> std::string {
+        const std::vector<std::uint64_t> now = sent();
+        if (now == before) return "";
+        const std::uint64_t updates = now[2] - before[2];
+        const std::uint64_t asks = now[3] - before[3];
+        const std::uint64_t ends = now[4] - before[4];
+        before = now;
+        return "in the last two seconds there were " + std::to_string(updates) +
+               " Updates and their replies, " + std::to_string(asks) + " AskTransfers, " +
+               std::to_string(ends) + " SentAlls";
+      },
+      "nothing is owed any more, so no message of this lab is sent, " + when, 2s);
 }
 
 /// What lies on the disks is what clients may expect, of every key that they wrote.

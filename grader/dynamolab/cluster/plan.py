@@ -19,6 +19,9 @@ SIMULATED_ONLY = {
     "skew": "a process reads the machine's clock",
     "disk_full": "a process uses the machine's disk",
     "disk_freed": "a process uses the machine's disk",
+    "put": "clients of real nodes use dynamolab.Client",
+    "delete": "clients of real nodes use dynamolab.Client",
+    "get": "clients of real nodes use dynamolab.Client",
 }
 
 
