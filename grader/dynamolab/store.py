@@ -23,7 +23,7 @@ import secrets
 import socket
 import time
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
 from urllib.parse import quote, urlencode
@@ -116,16 +116,23 @@ class Client:
     """
 
     def __init__(
-        self, nodes: Sequence[str], *, timeout_s: float = 10.0, attempt_s: float = 4.0
+        self,
+        nodes: Sequence[str],
+        *,
+        timeout_s: float = 10.0,
+        attempt_s: float = 4.0,
+        watch: Callable[[str, str, bytes | None, Answer], None] | None = None,
     ) -> None:
         """``nodes``: addresses "host:port" of their HTTP interface, the preferred one first.
         ``timeout_s``: for one operation, all its attempts together. ``attempt_s``: for one attempt;
-        longer than the cluster's ``request_deadline_ms``."""
+        longer than the cluster's ``request_deadline_ms``. ``watch`` sees each method, path, body
+        and the answer."""
         if not nodes or isinstance(nodes, str):
             raise ValueError('a client needs a list of addresses, as ["127.0.0.1:8001"]')
         self._nodes = [_Node(address) for address in nodes]
         self._timeout_s = timeout_s
         self._attempt_s = attempt_s
+        self._watch = watch
         self._name = secrets.token_hex(8)
         self._sequence = itertools.count(1)
         self._contexts: OrderedDict[str, str] = OrderedDict()
@@ -269,7 +276,10 @@ class Client:
         headers = {name.lower(): value for name, value in response.getheaders()}
         if headers.get("connection", "").lower() == "close":
             _hang_up(node)
-        return Answer(response.status, headers, body)
+        answer = Answer(response.status, headers, body)
+        if self._watch is not None:
+            self._watch(request.method, request.path, request.body, answer)
+        return answer
 
     def _prefer(self, node: _Node) -> None:
         """Who has answered is asked first next time."""
