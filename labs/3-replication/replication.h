@@ -1,5 +1,5 @@
-// Lab 3: every key on N nodes. README.md is the handout; you implement LazyCoordinator in
-// replication.cpp and Transfer in transfer.cpp.
+// Lab 3: every key on N nodes. README.md is the handout; you implement LazyCoordinator and Transfer
+// in replication.cpp.
 #pragma once
 
 #include <cstdint>
