@@ -22,15 +22,18 @@ const std::vector<Actor>& actors() {
   return all;
 }
 
-bool covers(const VectorClock& clock, const Dot& dot) {
-  return std::any_of(clock.entries.begin(), clock.entries.end(), [&](const Dot& entry) {
-    return entry.actor == dot.actor && entry.counter >= dot.counter;
-  });
+bool covers(const VectorClock& large, const Dot& dot) {
+  std::uint64_t counted = 0;
+  for (const Dot& entry : large.entries) {
+    if (entry.actor == dot.actor) counted = std::max(counted, entry.counter);
+  }
+  return counted >= dot.counter;
 }
 
-bool covers(const VectorClock& clock, const VectorClock& other) {
-  return std::all_of(other.entries.begin(), other.entries.end(),
-                     [&](const Dot& entry) { return covers(clock, entry); });
+bool covers(const VectorClock& large, const VectorClock& small) {
+  std::size_t covered = 0;
+  for (const Dot& entry : small.entries) covered += covers(large, entry) ? 1 : 0;
+  return covered == small.entries.size();
 }
 
 VectorClock random_clock(Random& random) {

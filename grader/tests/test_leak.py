@@ -17,8 +17,10 @@ SHORT = 12  # Shorter lines (braces, returns) do not count.
 
 
 def squeezed(lines: list[str]) -> list[str]:
-    """Lines without their indentation, so that a copy at another depth is found, too."""
-    return [text for line in lines if len(text := " ".join(line.split())) >= SHORT]
+    """Lines without their indentation, so that a copy at another depth is found, too. Headers that are
+    included in alphabetical order are the same everywhere."""
+    texts = [" ".join(line.split()) for line in lines]
+    return [text for text in texts if len(text) >= SHORT and not text.startswith("#include <")]
 
 
 def between(path: Path, marker: str) -> list[str]:

@@ -97,8 +97,9 @@ def write(folder: Path, rows: Sequence[Row], arguments: argparse.Namespace) -> P
         f"{arguments.pause_ms} ms, on average. {arguments.reads} reads a row. Both axes are logarithmic; "
         "what was never seen has no point.</p>"
         f"<figure>{drawing[drawing.index('<svg') :]}</figure>{_table(rows)}"
-        "<p>Amazon's four numbers add up to 99.941 %; what the rest saw is not told. They are of all keys, most "
-        "of which nobody writes at the same time; here everybody wants the same one.</p></html>\n"
+        "<p>Amazon's four numbers add up to 99.941 %; what the rest saw is not told. They are of all "
+        "keys, most of which nobody writes at the same time; here everybody wants the same one.</p>"
+        "</html>\n"
     )
     index = folder / "index.html"
     index.write_text(page, encoding="utf-8")
