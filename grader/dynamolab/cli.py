@@ -68,6 +68,18 @@ COMMANDS = (
         "./lab cluster up -n 5",
     ),
     Command(
+        "kv",
+        "dynamolab.commands.kv",
+        "get, put and delete keys of a running cluster",
+        "./lab kv put cart milk",
+    ),
+    Command(
+        "demo",
+        "dynamolab.commands.demo",
+        "a story of the lecture, told on a real cluster",
+        "./lab demo cart",
+    ),
+    Command(
         "experiment", "dynamolab.commands.experiment", "measure and plot", "./lab experiment ring"
     ),
     Command(

@@ -7,6 +7,7 @@ import contextlib
 import ctypes
 import fcntl
 import os
+import secrets
 import shutil
 import subprocess
 import sys
@@ -138,7 +139,12 @@ def _up(arguments: argparse.Namespace) -> int:
             seed=arguments.seed,
             solution=_what_runs(arguments),
             http_ports=[FIRST_HTTP_PORT + number for number in range(arguments.size)],
-            config={"gossip_period_ms": arguments.gossip_ms, "call_timeout_ms": 300},
+            config={
+                "gossip_period_ms": arguments.gossip_ms,
+                "call_timeout_ms": 300,
+                # Of this cluster alone: no other one's contexts are good here, and nobody's own.
+                "cluster_secret": secrets.token_hex(16),
+            },
         )
         _start_background(settings)
     return _explain(state.need_running())
@@ -215,7 +221,9 @@ def _explain(running: state.Running) -> int:
     for name, address in running.nodes.items():
         print(f"  {name}  http://{address}")
     print(
-        f"\nTry:\n  curl {first}/admin/view\n  curl -X DELETE {first}/admin/members/{last}\n"
+        f"\nTry:\n  curl -X PUT {first}/kv/cart --data-binary milk\n  curl -i {running.nodes[last]}/kv/cart\n"
+        f"  ./lab kv put cart 'milk and eggs'\n  curl {first}/admin/view\n"
+        f"  curl -X DELETE {first}/admin/members/{last}\n"
         "  ./lab console\n  ./lab cluster kill n2\n  ./lab cluster cut n1 n3\n"
         f"\nLogs: {shown(state.FOLDER)}/cluster.n1.log, …    To end: ./lab cluster down"
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
 from dynamolab import build, labs, ui
 from dynamolab.commands.common import add_jobs, add_with, open_solution
@@ -19,6 +20,8 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--solution", metavar="DIR", default="reference", help="what the nodes run (default: reference)"
     )
+    parser.add_argument("--node", metavar="PATH", type=Path, help="a dynamo-node that is built already")
+    parser.add_argument("--faultnet", metavar="PATH", type=Path, help=argparse.SUPPRESS)
     add_with(parser)
     add_jobs(parser)
 
@@ -28,16 +31,29 @@ def print_line(line: str) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
+    node, faultnet = _programs(arguments)
+    try:
+        tell_cart(node, faultnet, print_line)
+    except (AssertionError, StoreError, Unknown) as error:
+        # The solution's: it did not do what the story needs.
+        who = arguments.node or arguments.solution
+        raise LabError(f"{who} does not get to the end of the story:\n{error}") from error
+    return 0
+
+
+def _programs(arguments: argparse.Namespace) -> tuple[Path, Path]:
+    """dynamo-node and faultnet, built if need be."""
+    framework = build.Framework("release", arguments.jobs)
+    if arguments.faultnet is None:
+        framework.build(["libraries", "faultnet"])
+    faultnet = (arguments.faultnet or framework.faultnet).resolve()
+    if arguments.node is not None:
+        if not arguments.node.is_file():
+            raise LabError(f"{arguments.node}: there is no such program")
+        return arguments.node.resolve(), faultnet
     known = labs.load_all()
     solution = open_solution(arguments, known, [])
-    framework = build.Framework("release", arguments.jobs)
-    framework.build(["libraries", "faultnet"])
     built = build.build_node(framework, solution.modules(known[-1]), f"demo-{solution.folder.name}")
     if built.error is not None:
         raise LabError(built.error)
-    try:
-        tell_cart(built.node, framework.faultnet, print_line)
-    except (AssertionError, StoreError, Unknown) as error:
-        # The solution's: it did not do what the story needs.
-        raise LabError(f"{solution.name} does not get to the end of the story:\n{error}") from error
-    return 0
+    return built.node, faultnet
