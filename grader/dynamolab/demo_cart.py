@@ -74,7 +74,7 @@ def names(view: View) -> str:
 def tell_cart(node: Path, faultnet: Path, say: Say) -> None:
     """Runs the story on a cluster of its own. AssertionError if the nodes do not do their part."""
     teller = Teller(say)
-    say("The shopping cart (lecture: \"Replication\", \"Object Versioning\"; P§4.4). Three nodes, three replicas.")
+    say('The shopping cart (slides "Replication" and "Object Versioning"; P§4.4): three nodes, N = 3.')
     with contextlib.ExitStack() as stack:
         cluster = stack.enter_context(
             Cluster(node=node, faultnet=faultnet, size=3, config=CONFIG, label="demo")

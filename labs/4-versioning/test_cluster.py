@@ -1,180 +1,228 @@
-"""Lab 4 with real processes: siblings, contexts and carts as clients over HTTP see them.
+"""Lab 4 with real processes: siblings, contexts and carts as clients see them, over HTTP, a cut and a kill.
 
-The oracle knows no clocks: values are unique, and a check knows which ones each writer had read. No
-answer, a 503 and a 504 are unknown: a read is asked again, a write may have happened or not.
+No answer, a 503 and a 504 are unknown: a put is then repeated at the same node with the same request
+id, so that it is executed once.
 """
 
 from __future__ import annotations
 
 import contextlib
+import itertools
 import threading
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 from dynamolab.cart import Cart, View
 from dynamolab.cluster import Cluster, listed
-from dynamolab.cluster.keys import ABSENT, DONE, ONE, SIBLINGS, NodeKeys, Seen, wait_on_all_owners
+from dynamolab.cluster.keys import (
+    ABSENT,
+    DONE,
+    ONE,
+    SIBLINGS,
+    NodeKeys,
+    Seen,
+    deleted,
+    holds,
+    owners_differ,
+    wait_on_all_owners,
+)
 from dynamolab.store import Client
 
 MakeCluster = Callable[..., Cluster]
 
-CONFIG: dict[str, Any] = {
+CONFIG = {
+    "modules": ["membership", "ring", "replication", "versioning"],
     "q": 64,
     "retry_period_ms": 50,
-    "modules": ["membership", "ring", "replication", "versioning"],
+    "request_deadline_ms": 2000,
 }
-READ_S = 15.0
+ANSWER_S = 15.0  # Milliseconds in peace.
+KEY = "cart"
 
 
-def read(cluster: Cluster, node: NodeKeys, key: str) -> Seen:
-    """What the node says of the key, as soon as it says something."""
-    return cluster.wait_for(
-        f"{node.name} answers a read of {key}", lambda: node.get(key), lambda seen: not seen.unknown, READ_S
-    )
+class Shop:
+    """Clients of one key, who keep their contexts themselves."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self.cluster = cluster
+        self._requests = itertools.count(1)
+
+    def write(self, via: str, value: bytes | None, context: str | None) -> None:
+        """A put, or a delete without a value, until it is acknowledged."""
+        request = f"client:1:{next(self._requests)}"
+        told = f"a put of {value.decode()}" if value is not None else "a delete"
+        method = "DELETE" if value is None else "PUT"
+        node = NodeKeys(self.cluster, via)
+        with contextlib.closing(node):
+            self.cluster.wait_for(
+                f"{told} at {via} is acknowledged",
+                lambda: node.ask(method, KEY, value, context, request),
+                lambda seen: seen.status == DONE,
+                ANSWER_S,
+            )
+        self.cluster.story.tell(
+            f"{via} acknowledges {told} {'with' if context else 'without'} a context"
+        )
+
+    def read(self, via: str) -> Seen:
+        node = NodeKeys(self.cluster, via)
+        with contextlib.closing(node):
+            return self.cluster.wait_for(
+                f"{via} answers a get", lambda: node.get(KEY), lambda seen: not seen.unknown, ANSWER_S
+            )
+
+    def all_hold(self, right: Callable[[Seen], bool], what: str) -> None:
+        wait_on_all_owners(self.cluster, {KEY: right}, what, "n1")
 
 
-def write(cluster: Cluster, node: NodeKeys, key: str, value: bytes, context: str | None) -> None:
-    """A put that must be acknowledged: its node is an owner, and nothing ails it."""
-    seen = node.put(key, value, context)
-    assert seen.status == DONE, (
-        f"expected: {node.name} acknowledges a put of {value.decode()!r} under {key}\nactual: {seen}"
-    )
-    knows = "a context" if context else "no context"
-    cluster.story.tell(f"{node.name} acknowledges a put of {value.decode()!r} with {knows}")
+def siblings(*values: bytes) -> Callable[[Seen], bool]:
+    """Exactly these, as 300 Multiple Choices."""
+    return lambda seen: seen.status == SIBLINGS and seen.values == set(values)
 
 
-def shows(*values: bytes) -> Callable[[Seen], bool]:
-    status = {0: ABSENT, 1: ONE}.get(len(values), SIBLINGS)
-    return lambda seen: seen.status == status and seen.values == frozenset(values)
-
-
-def everywhere(cluster: Cluster, key: str, *values: bytes) -> None:
-    told = listed(repr(value.decode()) for value in values) or "nothing"
-    wait_on_all_owners(cluster, {key: shows(*values)}, f"that {key} is {told}", "n1", READ_S)
-
-
-@pytest.mark.check("versioning.real_nodes_keep_siblings_through_a_partition")
-def test_real_nodes_keep_siblings_through_a_partition(make_cluster: MakeCluster) -> None:
+@pytest.mark.check("versioning.real_siblings_meet_when_a_cut_heals_and_a_delete_replaces_both")
+def test_real_siblings_meet_when_a_cut_heals_and_a_delete_replaces_both(
+    make_cluster: MakeCluster,
+) -> None:
     cluster = make_cluster(3, config=CONFIG)
     cluster.form()
-    with contextlib.ExitStack() as stack:
-        n1, n2, n3 = (
-            stack.enter_context(contextlib.closing(NodeKeys(cluster, name))) for name in cluster.names
-        )
-        write(cluster, n1, "cart", b"old", None)
-        everywhere(cluster, "cart", b"old")
-        seen = {node.name: read(cluster, node, "cart") for node in (n1, n3)}
-        cluster.partition(["n1"], ["n2", "n3"])
-        write(cluster, n1, "cart", b"left", seen["n1"].context)
-        write(cluster, n3, "cart", b"right", seen["n3"].context)
-        cluster.heal()
-        everywhere(cluster, "cart", b"left", b"right")
+    shop = Shop(cluster)
+    shop.write("n1", b"D1", None)
+    shop.all_hold(holds(b"D1"), "D1")
+    context = shop.read("n1").context
+    cluster.partition(["n1", "n2"], ["n3"])
+    shop.write("n1", b"D2", context)
+    shop.write("n3", b"D3", context)
+    cluster.heal()
+    shop.all_hold(siblings(b"D2", b"D3"), "D2 and D3, neither of whose writers saw the other's")
+    shop.write("n2", None, shop.read("n2").context)
+    shop.all_hold(deleted, "the delete, whose writer had read both")
+    seen = shop.read("n2")
+    assert seen.status == ABSENT and seen.context, (
+        "expected: the 404 of a deleted key carries a context, which covers the delete\n"
+        f"actual: {seen}, {'with' if seen.context else 'without'} a context"
+    )
+    shop.write("n2", b"D4", seen.context)
+    shop.all_hold(holds(b"D4"), "D4, whose writer had seen the delete")
 
-        both = read(cluster, n2, "cart")
-        write(cluster, n2, "cart", b"merged", both.context)
-        everywhere(cluster, "cart", b"merged")
 
-        old = read(cluster, n1, "cart")
-        deleted = n1.delete("cart", old.context)
-        assert deleted.status == DONE, f"expected: n1 acknowledges a delete\nactual: {deleted}"
-        cluster.story.tell("n1 acknowledges a delete with a context")
-        everywhere(cluster, "cart")
-        gone = read(cluster, n3, "cart")
-        assert gone.context, "expected: the 404 of a deleted key carries a context\nactual: it has none"
-        write(cluster, n3, "cart", b"new", gone.context)
-        # It had read 'merged', which nobody holds any more; the delete and 'new' it had not read.
-        write(cluster, n3, "cart", b"late", old.context)
-        everywhere(cluster, "cart", b"late", b"new")
+@pytest.mark.check("versioning.real_siblings_of_one_coordinator_survive_a_kill_of_all")
+def test_real_siblings_of_one_coordinator_survive_a_kill_of_all(make_cluster: MakeCluster) -> None:
+    cluster = make_cluster(3, config=CONFIG)
+    cluster.form()
+    shop = Shop(cluster)
+    shop.write("n1", b"D1", None)
+    context = shop.read("n1").context
+    shop.write("n1", b"D2", context)
+    shop.write("n1", b"D3", context)
+    cluster.kill(*cluster.names)
+    cluster.restart(*cluster.names)
+    shop.all_hold(siblings(b"D2", b"D3"), "D2 and D3, put with one context through one coordinator")
+    shop.write("n1", b"D4", shop.read("n1").context)
+    shop.all_hold(holds(b"D4"), "D4, whose writer had read both")
 
 
 @pytest.mark.check("versioning.real_nodes_refuse_contexts_that_are_none")
 def test_real_nodes_refuse_contexts_that_are_none(make_cluster: MakeCluster) -> None:
     cluster = make_cluster(3, config={**CONFIG, "cluster_secret": "of this cluster alone"})
     cluster.form()
-    with contextlib.ExitStack() as stack:
-        n1, n2 = (stack.enter_context(contextlib.closing(NodeKeys(cluster, n))) for n in ("n1", "n2"))
-        write(cluster, n1, "cart", b"one", None)
-        write(cluster, n1, "other", b"two", None)
-        everywhere(cluster, "cart", b"one")
-        everywhere(cluster, "other", b"two")
-        good, foreign = read(cluster, n1, "cart").context, read(cluster, n2, "other").context
-        assert good and foreign, "expected: each read carries a context\nactual: one has none"
+    shop = Shop(cluster)
+    shop.write("n1", b"D1", None)
+    shop.all_hold(holds(b"D1"), "D1")
+    good = shop.read("n1").context
+    with contextlib.closing(NodeKeys(cluster, "n2")) as node:
+        foreign = node.get("another key").context
+        assert good and foreign, (
+            "expected: every get carries a context, also that of a key that nobody put\n"
+            f"actual: {'the second' if good else 'the first'} has none"
+        )
         middle = len(good) // 2
-        forged = good[:middle] + ("A" if good[middle] != "A" else "B") + good[middle + 1 :]
-        for what, context in [
-            ("forged", forged), ("cut short", good[:-1]), ("another key's", foreign), ("no", "nonsense"),
-        ]:
-            for act in ("PUT", "DELETE"):
-                seen = n2.ask(act, "cart", b"never" if act == "PUT" else None, context)
+        forged = good[:middle] + ("B" if good[middle] == "A" else "A") + good[middle + 1 :]
+        wrong = {"a forged": forged, "a shortened": good[:-1], "another key's": foreign, "a senseless": "no"}
+        for what, context in wrong.items():
+            for method, value in [("PUT", b"never"), ("DELETE", None)]:
+                seen = node.ask(method, KEY, value, context)
                 assert seen.status == 400, (
-                    f"expected: n2 answers a {act} with {what} context with 400\nactual: {seen}"
+                    f"expected: n2 answers a {method} with {what} context with 400\nactual: {seen}"
                 )
-        cluster.story.tell("n2 refuses puts and deletes with contexts that are none")
-        everywhere(cluster, "cart", b"one")
-        write(cluster, n2, "cart", b"three", good)
-        everywhere(cluster, "cart", b"three")
+    cluster.story.tell("n2 refuses puts and deletes with contexts that are none")
+    shop.all_hold(holds(b"D1"), "D1, which nothing of this has changed,")
+    shop.write("n2", b"D2", good)
+    shop.all_hold(holds(b"D2"), "D2, put with the true context")
 
 
 @pytest.mark.check("versioning.real_carts_lose_nothing_that_nobody_removed")
 def test_real_carts_lose_nothing_that_nobody_removed(make_cluster: MakeCluster) -> None:
     cluster = make_cluster(3, config=CONFIG)
     cluster.form()
-    kept: dict[str, str] = {}
+    kept: list[str] = []
     with contextlib.ExitStack() as stack:
-        carts = [
-            (name, number, Cart(stack.enter_context(_client(cluster, name)), "alice"))
+        carts = {
+            f"{name}.{number}": Cart(stack.enter_context(client_of(cluster, name)), "alice")
             for name in cluster.names
             for number in (1, 2)
-        ]
-        for round_ in range(3):
-            cluster.partition([cluster.names[round_]], [n for n in cluster.names if n != cluster.names[round_]])
-            added: list[tuple[str, str]] = []
-            works = [
-                threading.Thread(target=_shop, args=(cart, f"{name}.{number}.{round_}", added))
-                for name, number, cart in carts
+        }
+        for apart in cluster.names:
+            cluster.partition([apart], [name for name in cluster.names if name != apart])
+            added: list[str] = []
+            sessions = [
+                threading.Thread(target=shop_in, args=(cart, f"{label} while {apart} is apart", added))
+                for label, cart in carts.items()
             ]
-            for work in works:
-                work.start()
-            for work in works:
-                work.join()
-            assert len(added) == 2 * len(carts), (
-                f"expected: each of {len(carts)} sessions adds two items, though there is a partition\n"
-                f"actual: {len(added)} additions were acknowledged"
+            run_all(sessions)
+            assert len(added) == len(carts), (
+                f"expected: {len(carts)} sessions add two items and remove one, though there is a "
+                f"partition\nactual: {len(added)} did"
             )
-            kept |= {tag: name for tag, name in added if name == "kept"}
+            kept += added
             cluster.story.tell("two sessions at each node add two items each, and remove one of them")
             cluster.heal()
-        view = _at_rest(cluster, carts[0][2])
+        view = at_rest(cluster, next(iter(carts.values())))
     missing = sorted(set(kept) - set(view.items))
     assert not missing, (
-        f"expected: the cart has all {len(kept)} items that no session removed\n"
+        f"expected: at rest the cart has all {len(kept)} items that no session removed\n"
         f"actual: {len(missing)} of them are gone: {listed(missing[:5])}"
     )
 
 
-def _client(cluster: Cluster, name: str) -> Client:
-    return Client([cluster.process(name).http_port.address], timeout_s=READ_S)
+def client_of(cluster: Cluster, name: str) -> Client:
+    return Client([cluster.process(name).http_port.address], timeout_s=ANSWER_S)
 
 
-def _shop(cart: Cart, label: str, added: list[tuple[str, str]]) -> None:
-    added.append((cart.add("kept", tag=f"{label} kept"), "kept"))
-    added.append((cart.add(label, tag=f"{label} removed"), "removed"))
+def run_all(threads: list[threading.Thread]) -> None:
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+def shop_in(cart: Cart, label: str, added: list[str]) -> None:
+    """Adds an item that stays and one that goes; `added` gets the former's tag if all was done."""
+    tag = cart.add("kept", tag=f"{label}, kept")
+    cart.add(label, tag=f"{label}, removed")
     cart.remove(label)
+    added.append(tag)
 
 
-def _at_rest(cluster: Cluster, cart: Cart) -> View:
-    """When every node, by itself, holds the same siblings: their merge."""
-    state: dict[str, frozenset[bytes]] = {}
+def at_rest(cluster: Cluster, cart: Cart) -> View:
+    """The cart when every owner, by itself, holds the same siblings."""
+    held: set[frozenset[bytes]] = set()
 
     def same(seen: Seen) -> bool:
-        return seen.status in (ONE, SIBLINGS) and seen.values == state.setdefault("values", seen.values)
+        held.add(seen.values)
+        return seen.status in (ONE, SIBLINGS) and len(held) == 1
 
-    def looked() -> list[frozenset[bytes]]:
-        return [NodeKeys(cluster, name).get(cart.key).values for name in cluster.names]
+    def begin() -> bool:
+        held.clear()
+        return True
 
-    cluster.wait_for("all nodes show the same siblings", looked, lambda seen: len(set(seen)) == 1, READ_S)
-    wait_on_all_owners(cluster, {cart.key: same}, "the same siblings", "n1", READ_S)
+    cluster.wait_for(
+        "all owners hold the same siblings",
+        lambda: begin() and owners_differ(cluster, cart.key, same),
+        lambda wrong: not wrong,
+        ANSWER_S,
+        "; ".join,
+    )
     return cart.view()
 
 
@@ -182,39 +230,31 @@ def _at_rest(cluster: Cluster, cart: Cart) -> View:
 def test_real_read_modify_write_loops_stay_at_two_siblings(make_cluster: MakeCluster) -> None:
     cluster = make_cluster(3, config={**CONFIG, "request_deadline_ms": 10_000})
     cluster.form()
-    raised: list[BaseException] = []
-    most = 0
+    ended: list[str] = []
+    seen_at_once: list[int] = []
 
     def loop(label: str) -> None:
-        nonlocal most
-        node = NodeKeys(cluster, "n2", 20.0)
-        try:
-            for number in range(40):
-                seen = node.get("counter")
-                most = max(most, len(seen.values))
-                value = f"{label} {number} {'.' * 200}".encode()
-                done = node.put("counter", value, seen.context)
-                assert done.status == DONE, f"expected: n2 acknowledges a put\nactual: {done}"
-        except BaseException as error:  # Told by the main thread.
-            raised.append(error)
+        node = NodeKeys(cluster, "n2", timeout_s=20.0)
+        for number in range(40):
+            seen = node.get(KEY)
+            seen_at_once.append(len(seen.values))
+            done = node.put(KEY, f"{label} {number}".encode(), seen.context)
+            if done.status != DONE:
+                return ended.append(f"put {number} of the {label} was answered with {done}")
+        return ended.append("")
 
-    works = [threading.Thread(target=loop, args=(label,)) for label in ("one", "other")]
-    for work in works:
-        work.start()
-    for work in works:
-        work.join()
-    if raised:
-        raise raised[0]
-    cluster.story.tell("two clients at n2 read, and put with the context of what they read, 40 times each")
-    assert most <= 2, (
-        f"expected: two writers never see more than two siblings\nactual: one read saw {most}"
+    run_all([threading.Thread(target=loop, args=(label,)) for label in ("first", "second")])
+    assert ended == ["", ""], (
+        "expected: n2 acknowledges 40 puts of each of two clients\n"
+        f"actual: {'; '.join(filter(None, ended)) or 'a client broke off'}"
     )
-    with contextlib.closing(NodeKeys(cluster, "n2")) as node:
-        last = read(cluster, node, "counter")
-        assert 1 <= len(last.values) <= 2, (
-            f"expected: one or two versions are left\nactual: {len(last.values)}"
-        )
-        # Both read the same and both put, one after the other, through one coordinator.
-        for label in ("one", "other"):
-            write(cluster, node, "counter", label.encode(), last.context)
-        everywhere(cluster, "counter", b"one", b"other")
+    cluster.story.tell("two clients at n2 read, and put with the context of what they read, 40 times each")
+    assert max(seen_at_once) <= 2, (
+        "expected: two writers, each of which replaces what it has read, never see three siblings\n"
+        f"actual: one read saw {max(seen_at_once)}"
+    )
+    shop = Shop(cluster)
+    last = shop.read("n2")
+    for value in (b"D1", b"D2"):
+        shop.write("n2", value, last.context)
+    shop.all_hold(siblings(b"D1", b"D2"), "D1 and D2, put with one context, and nothing else")

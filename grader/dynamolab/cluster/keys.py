@@ -11,7 +11,6 @@ from urllib.parse import quote
 
 from ..store import CONTEXT, REQUEST_ID, values_of
 from .cluster import SETTLE_S, Cluster
-from .words import listed
 
 TIMEOUT_S = 5.0  # Longer than any deadline of a node.
 DONE, ONE, SIBLINGS, ABSENT = 204, 200, 300, 404
@@ -35,7 +34,8 @@ class Seen:
     def __str__(self) -> str:
         if self.status == 0:
             return f"no answer ({self.told})"
-        values = " and ".join(sorted(repr(value[:40].decode("utf-8", "replace")) for value in self.values))
+        shown = sorted(repr(value[:40].decode("utf-8", "replace")) for value in self.values)
+        values = " and ".join(shown)
         return " ".join(word for word in (str(self.status), self.told, values) if word)
 
 
@@ -135,7 +135,11 @@ def wait_on_all_owners(
         for key in expected:
             for owner in owners_of(cluster, key, via):
                 held.setdefault(owner, []).append(key)
-        return [line for owner, keys in sorted(held.items()) for line in _wrong(cluster, owner, keys, expected)]
+        return [
+            line
+            for owner, keys in sorted(held.items())
+            for line in _wrong(cluster, owner, keys, expected)
+        ]
 
     cluster.wait_for(
         f"{what}, on each of its owners by itself",
@@ -146,6 +150,12 @@ def wait_on_all_owners(
         + (f"; and {len(wrong) - SHOWN_DIFFERENCES} more" if len(wrong) > SHOWN_DIFFERENCES else ""),
     )
     cluster.story.tell(f"{what}: every owner holds it")
+
+
+def owners_differ(cluster: Cluster, key: str, right: Callable[[Seen], bool], via: str = "n1") -> list[str]:
+    """For each owner of the key which, cut off from all others, does not answer as is right, a line."""
+    owners = owners_of(cluster, key, via)
+    return [line for owner in owners for line in _wrong(cluster, owner, [key], {key: right})]
 
 
 def _wrong(
@@ -172,13 +182,6 @@ def deleted(seen: Seen) -> bool:
     return seen.status == ABSENT
 
 
-def must_be(seen: Seen, status: int, what: str) -> Seen:
-    """The status that is expected of a request that nothing hinders."""
-    assert seen.status == status, f"expected: {what} is answered with {status}\nactual: {seen}"
-    return seen
-
-
 __all__ = [
-    "NodeKeys", "Seen", "alone", "deleted", "holds", "listed", "must_be", "owners_of",
-    "wait_on_all_owners",
+    "NodeKeys", "Seen", "alone", "deleted", "holds", "owners_differ", "owners_of", "wait_on_all_owners",
 ]

@@ -1,4 +1,4 @@
-"""``./lab kv``: get, put and delete on the cluster of ``./lab cluster up``, as curl would, but told better."""
+"""``./lab kv``: get, put and delete on the cluster of ``./lab cluster up``."""
 
 from __future__ import annotations
 
