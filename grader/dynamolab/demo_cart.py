@@ -139,11 +139,18 @@ def _wait(cluster: Cluster, node: str, items: list[str], siblings: int = 1) -> N
     """Until this node answers with these items; the polling is not told."""
     with Client([cluster.process(node).http_port.address], timeout_s=SESSION_S) as client:
         cart = Cart(client, "alice")
+
+        def right(view: View) -> bool:
+            return view.names() == items and view.siblings == siblings
+
+        def told(view: View) -> str:
+            return f"{names(view)} in {view.siblings} version(s)"
+
         cluster.wait_for(
             f"{node} shows {listed(items) or 'an empty cart'} in {siblings} version(s)",
             cart.view,
-            lambda view: view.names() == items and view.siblings == siblings,
-            words=lambda view: f"{names(view)} in {view.siblings} version(s)",
+            right,
+            words=told,
         )
 
 

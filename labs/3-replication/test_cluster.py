@@ -286,9 +286,9 @@ def test_deleted_keys_stay_deleted_though_a_real_replica_slept(make_cluster: Mak
 
 @pytest.mark.check("replication.full_disk_refuses_and_loses_nothing")
 def test_full_disk_refuses_and_loses_nothing(make_cluster: MakeCluster) -> None:
-    cluster = make_cluster(3, config=config(STATIC, disk_limit_bytes=2 << 20))
+    cluster = make_cluster(3, config=config(STATIC, disk_limit_bytes=3 << 19))
     cluster.form()
-    large = bytes(40_000)
+    large = bytes(60_000)
     acknowledged: dict[str, bytes] = {}
     refused: set[str] = set()
     nodes = {name: NodeKeys(cluster, name) for name in cluster.names}
@@ -307,7 +307,7 @@ def test_full_disk_refuses_and_loses_nothing(make_cluster: MakeCluster) -> None:
         if refused == set(cluster.names):
             break
     assert refused == set(cluster.names), (
-        "expected: disks of 2 MiB are full after puts of 16 MB, and all nodes say so\n"
+        "expected: disks of 1.5 MiB are full after puts of 24 MB, and all nodes say so\n"
         f"actual: only {listed(sorted(refused)) or 'nobody'} refused"
     )
     cluster.story.tell(f"after {len(acknowledged)} puts the disks are full, and every node refuses")

@@ -141,13 +141,16 @@ def wait_on_all_owners(
             for line in _wrong(cluster, owner, keys, expected)
         ]
 
+    def told(wrong: list[str]) -> str:
+        more = len(wrong) - SHOWN_DIFFERENCES
+        return "; ".join([*wrong[:SHOWN_DIFFERENCES], *([f"and {more} more"] if more > 0 else [])])
+
     cluster.wait_for(
         f"{what}, on each of its owners by itself",
         differences,
         lambda wrong: not wrong,
         deadline_s,
-        lambda wrong: "; ".join(wrong[:SHOWN_DIFFERENCES])
-        + (f"; and {len(wrong) - SHOWN_DIFFERENCES} more" if len(wrong) > SHOWN_DIFFERENCES else ""),
+        told,
     )
     cluster.story.tell(f"{what}: every owner holds it")
 
