@@ -119,7 +119,7 @@ TEST(replication, a_client_that_tries_again_after_a_kill_writes_once) {
 }
 
 TEST(replication, acknowledged_writes_survive_kills_at_any_moment) {
-  for_each_seed(12, store_plan(5), [](World& world) {
+  for_each_seed(20, store_plan(5), [](World& world) {
     settle(world);
     Random random(world.seed());
     const auto any = [&] { return world.nodes()[random.below(5)]; };

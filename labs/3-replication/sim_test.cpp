@@ -215,9 +215,11 @@ TEST(replication, the_newest_write_wins_on_all_owners) {
   for_each_seed(8, plan, [](World& world) {
     settle(world);
     Random random(world.seed());
-    std::vector<NodeId> here;
-    std::vector<NodeId> there;
-    for (const NodeId& node : world.nodes()) (random.below(2) == 0 ? here : there).push_back(node);
+    std::vector<NodeId> here = {"n1"};
+    std::vector<NodeId> there = {"n2"};
+    for (const NodeId& node : nodes_but(world, {"n1", "n2"})) {
+      (random.below(2) == 0 ? here : there).push_back(node);
+    }
     world.part(here, there);
     for (std::size_t i = 0; i < 24; ++i) {
       const NodeId at = world.nodes()[random.below(5)];

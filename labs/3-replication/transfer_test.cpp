@@ -46,15 +46,21 @@ class Rings {
 
 TEST(replication, the_first_node_of_a_cluster_is_complete_and_a_new_disk_is_not) {
   OneNode first(1, transfer_setup());
-  for (const char* when : {"at its bootstrap", "after a restart"}) {
+  const auto all_complete = [&](const std::string& when) {
     for (VnodeId v = 0; v < kQ; ++v) {
       if (complete(first, v)) continue;
-      violation("n1 is the first node of its cluster: it is complete for each vnode, " +
-                    std::string(when),
-                "it is not, for vnode " + std::to_string(v));
+      violation(
+          "n1 is the first node of its cluster, and an owner of each vnode ever since: it is "
+          "complete for all of them, " +
+              when,
+          "it is not, for vnode " + std::to_string(v));
     }
-    first.lone.restart();
-  }
+  };
+  all_complete("at its bootstrap");
+  first.learn(joined(3));
+  all_complete("when n2 and n3 have joined, of three owners each");
+  first.lone.restart();
+  all_complete("after a restart");
   OneNode added(3, transfer_setup(), false);
   for (const char* when : {"when it starts with an empty disk", "after a restart"}) {
     for (VnodeId v = 0; v < kQ; ++v) {
@@ -201,6 +207,42 @@ TEST(replication, without_a_complete_sender_all_members_must_have_said) {
   }
   expect_complete(receiver.node, 3, true,
                   "n2 and n3, all other members, have sent what they hold of it");
+}
+
+TEST(replication, a_removed_node_that_does_not_answer_is_not_waited_for) {
+  Receiver receiver;
+  OneNode& node = receiver.node;
+  node.learn(then(then(node.history, "n4", Change::join), "n4", Change::leave));
+  std::size_t silent = 0;
+  std::vector<NodeId> said;
+  for (int i = 0; i < 600 && !complete(node, 3); ++i) {
+    for (const auto& [call, request] : node.sent<AskTransfer>()) {
+      if (call.to == "n4") {
+        ++silent;
+        node.lone.end_call(call.id, Error{ErrorCode::timed_out, "no answer"});
+        continue;
+      }
+      node.lone.answer<AskTransfer>(call.id, {node.known()});
+      SentAll partial = receiver.sent_all(call.to);
+      partial.partial = request.vnodes;
+      (void)node.ask(partial, call.to);
+      said.push_back(call.to);
+    }
+    node.lone.advance(100ms);
+  }
+  if (!complete(node, 3)) {
+    violation(
+        "n2 and n3, all other members, have sent what they hold of vnode 3; n4 is no member "
+        "any more and never answers: n1 is complete within a minute",
+        "it is not; n4 did not answer " + std::to_string(silent) + " times");
+  }
+  if (silent < 3 || !among(said, "n2") || !among(said, "n3")) {
+    violation(
+        "n1 asks n2, n3 and n4, which may hold keys, too, before it says that it is complete; "
+        "n4 counts as gone when three questions in a row got no answer",
+        "it is complete after " + list(said) + " said what they hold, and n4 left " +
+            std::to_string(silent) + " questions unanswered");
+  }
 }
 
 TEST(replication, a_key_of_others_is_dropped_when_all_its_owners_have_confirmed) {
