@@ -62,21 +62,23 @@ std::string wrong_with(const std::string& key, const std::vector<NodeId>& owners
     const auto found = disk.find(key);
     return found == disk.end() ? std::nullopt : std::optional(found->second);
   };
-  std::optional<NodeId> first;
   for (const NodeId& node : nodes) {
-    if (!contains(owners, node)) {
-      if (held_by(node)) {
-        return node + " holds " + key + " = " + described(held_by(node)) +
-               " and is not on its preference list " + list(owners);
-      }
-      continue;
-    }
-    if (!first) first = node;
-    const auto mine = held_by(node);
-    const auto theirs = held_by(*first);
-    if (mine && theirs && mine->state == theirs->state) continue;
-    return "of the owners " + list(owners) + " of " + key + ", " + *first + " holds " +
-           described(theirs) + (node == *first ? "" : " and " + node + " " + described(mine));
+    if (contains(owners, node) || !held_by(node)) continue;
+    return node + " holds " + key + " = " + described(held_by(node)) +
+           " and is not on its preference list " + list(owners);
+  }
+  std::vector<NodeId> judged;
+  for (const NodeId& owner : owners) {
+    if (contains(nodes, owner)) judged.push_back(owner);
+  }
+  const auto holder = std::find_if(judged.begin(), judged.end(),
+                                   [&](const NodeId& owner) { return held_by(owner).has_value(); });
+  if (holder == judged.end()) return "none of the owners " + list(owners) + " holds " + key;
+  for (const NodeId& owner : judged) {
+    const auto mine = held_by(owner);
+    if (mine && mine->state == held_by(*holder)->state) continue;
+    return "of the owners " + list(owners) + " of " + key + ", " + *holder + " holds " +
+           described(held_by(*holder)) + " and " + owner + " " + described(mine);
   }
   return "";
 }

@@ -20,6 +20,7 @@ class OneCopy final : public LazyCoordinator {
   void handle(const ClientWrite& request, Responder<WriteOutcome> responder) override {
     NewVersion version{request.value, request.context, {}};
     version.stamp.time_us = static_cast<std::uint64_t>(env_.now().time_since_epoch().count());
+    version.stamp.sequence = ++writes_;
     const Result<StateHash> made = store_.write(request.key, version);
     WriteOutcome outcome{Done{}, 1, made.ok() ? 1u : 0u};
     if (!made.ok()) outcome.status = made.error();
@@ -52,6 +53,7 @@ class OneCopy final : public LazyCoordinator {
 
   Env& env_;
   LocalStore& store_;
+  std::uint64_t writes_ = 0;
 };
 
 }  // namespace
