@@ -106,6 +106,7 @@ TEST(replication, a_client_that_tries_again_after_a_kill_writes_once) {
     world.phase("amy has perhaps heard nothing, and tries again with the same request id");
     expect_done(world, world.answer(world.write(at, key, "milk", "", id)), at + " is up again");
     expect_done(world, world.put(at, key, "tea"), "another client writes the key");
+    world.restart(at);
     world.phase("an old message of amy's arrives once more");
     expect_done(world, world.answer(world.write(at, key, "milk", "", id)), "it was done before");
     world.heal();
