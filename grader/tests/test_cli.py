@@ -49,6 +49,8 @@ def test_each_command_has_help_with_an_example(lab_command: Lab, command: cli.Co
         (["replay", "absent.json"], "absent.json"),
         (["replay", "README.md"], "is not JSON"),
         (["debug", "no.such_check"], "there is no check"),
+        (["debug", "warmup.the_count_survives_a_restart", "--replay", "README.md"], "is not JSON"),
+        (["grade", "--html", "/proc/x.html"], "/proc/x.html"),
         (["mutants", "--only", "nobody"], "there is no mutant"),
         (["experiment", "rign"], "did you mean ring?"),
         (["watch"], "LAB"),
