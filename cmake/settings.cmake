@@ -7,8 +7,9 @@ set(CMAKE_POSITION_INDEPENDENT_CODE ON)
 
 add_compile_options(-Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor)
 
-# Frames in a crash report need line tables and frame pointers, also in a release build.
-add_compile_options(-g1 -fno-omit-frame-pointer)
+# Frames in a crash report need line tables and frame pointers, also in a release build; gdb needs the
+# variables, too.
+add_compile_options($<IF:$<CONFIG:Debug>,-g,-g1> -fno-omit-frame-pointer)
 
 set(DYNAMO_SANITIZE "" CACHE STRING "Comma-separated sanitizers, for example address,undefined")
 if(DYNAMO_SANITIZE)

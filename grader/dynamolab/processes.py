@@ -207,7 +207,8 @@ def _signal_until_gone(number: int, deadline_s: float) -> None:
 
 
 def turn_signals_into_interrupts() -> None:
-    """SIGTERM and SIGHUP clean up as Ctrl-C does."""
+    """SIGTERM and SIGHUP clean up as Ctrl-C does, which raises KeyboardInterrupt from here on."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
     def interrupt(number: int, _frame: object) -> None:
         raise Interrupted(number)

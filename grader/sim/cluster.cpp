@@ -97,10 +97,10 @@ void converges(World& world, Duration within, const std::function<std::string()>
                const std::string& what, Duration step) {
   std::string last;
   const bool done = world.run_until([&] { return (last = wrong()).empty(); }, within, step);
-  world.expect(
-      done,
-      what + ", within " + std::to_string(within.count() / 1000) + " ms of the cluster's own time",
-      last);
+  const auto ms = within.count() / 1000;
+  const std::string time =
+      ms % 1000 == 0 ? std::to_string(ms / 1000) + " s" : std::to_string(ms) + " ms";
+  world.expect(done, what + ", within " + time + " of the cluster's own time", last);
 }
 
 }  // namespace dynamo::sim

@@ -236,16 +236,25 @@ std::string knobs(const Plan& plan) {
     return std::string(text);
   };
   const LinkModel& links = plan.links;
-  std::string text = "seed " + std::to_string(plan.seed) + " · " +
-                     std::to_string(plan.nodes.size()) + " nodes · gossip every " +
-                     ms(plan.config.gossip_period) + " ms · call timeout " +
-                     ms(plan.config.call_timeout) + " ms · delay " + ms(links.delay_min) + " to " +
-                     ms(links.delay_max) + " ms";
+  // The settings of modules that are not at work (the warm-up stands alone) would only distract.
+  const std::vector<std::string>& modules = plan.config.modules;
+  const auto at_work = [&](const char* module) {
+    return std::find(modules.begin(), modules.end(), module) != modules.end();
+  };
+  std::string text =
+      "seed " + std::to_string(plan.seed) + " · " + std::to_string(plan.nodes.size()) + " nodes";
+  if (at_work("membership")) {
+    text += " · gossip every " + ms(plan.config.gossip_period) + " ms · call timeout " +
+            ms(plan.config.call_timeout) + " ms";
+  }
+  text += " · delay " + ms(links.delay_min) + " to " + ms(links.delay_max) + " ms";
   if (links.loss_ppm != 0) text += " · loss " + percent(links.loss_ppm);
   if (links.exchange_loss_ppm != 0) text += " · exchanges lost " + percent(links.exchange_loss_ppm);
   if (links.duplicate_ppm != 0) text += " · doubled " + percent(links.duplicate_ppm);
   if (links.corrupt_ppm != 0) text += " · corrupted " + percent(links.corrupt_ppm);
-  text += " · Q " + std::to_string(plan.config.q) + " · N " + std::to_string(plan.config.n);
+  if (at_work("ring")) {
+    text += " · Q " + std::to_string(plan.config.q) + " · N " + std::to_string(plan.config.n);
+  }
   if (plan.one_host_each) text += " · a process for each node";
   return text;
 }

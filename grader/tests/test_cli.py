@@ -22,10 +22,18 @@ def test_overview_names_every_command(lab_command: Lab) -> None:
 
 
 @pytest.mark.parametrize("command", cli.COMMANDS, ids=lambda command: command.name)
-def test_each_command_has_help_with_an_example(lab_command: Lab, command: cli.Command) -> None:
+def test_each_command_has_help_with_an_example(
+    lab_command: Lab,
+    course: list,  # type: ignore[type-arg]
+    command: cli.Command,
+) -> None:
     done = lab_command(command.name, "--help")
     assert done.code == 0, done.out
     assert "example: ./lab " in done.out
+    ids = {check.id for lab in course for check in lab.checks}
+    modules = "|".join(lab.module for lab in course)
+    for word in re.findall(rf"\b(?:{modules})\.(?!cpp\b|h\b)\w+", f"{command.example}\n{done.out}"):
+        assert word in ids, f"no such check: {word}"
     assert "\x1b" not in done.out
 
 
@@ -49,6 +57,8 @@ def test_each_command_has_help_with_an_example(lab_command: Lab, command: cli.Co
         (["replay", "absent.json"], "absent.json"),
         (["replay", "README.md"], "is not JSON"),
         (["debug", "no.such_check"], "there is no check"),
+        (["debug", "warmup.the_count_survives_a_restart", "--replay", "README.md"], "is not JSON"),
+        (["grade", "--html", "/proc/x.html"], "/proc/x.html"),
         (["mutants", "--only", "nobody"], "there is no mutant"),
         (["experiment", "rign"], "did you mean ring?"),
         (["watch"], "LAB"),
@@ -93,15 +103,6 @@ def test_readme_names_commands_that_there_are(lab_command: Lab) -> None:
                     assert word in known, f"{page.name}: ./lab {word}"
                     seen += 1
     assert seen > 0
-
-
-def test_help_names_checks_that_there_are(lab_command: Lab, course: list) -> None:  # type: ignore[type-arg]
-    ids = {check.id for lab in course for check in lab.checks}
-    modules = "|".join(lab.module for lab in course)
-    for command in cli.COMMANDS:
-        text = f"{command.example}\n{lab_command(command.name, '--help').out}"
-        for word in re.findall(rf"\b(?:{modules})\.(?!cpp\b|h\b)\w+", text):
-            assert word in ids, f"./lab {command.name} --help: {word}"
 
 
 def test_pages_name_checks_that_there_are(course: list) -> None:  # type: ignore[type-arg]

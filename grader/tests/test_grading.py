@@ -200,6 +200,8 @@ def test_failure_replays_and_says_the_same(
     assert replays
     done = lab_command("replay", replays[0]["replay"])
     assert done.code == 1, done.out
+    trace = next(line for line in done.out.splitlines() if line.startswith("trace: "))
+    assert (ROOT / trace.removeprefix("trace: ")).is_file()
     assert replays[0]["message"].splitlines()[-1].strip() in done.out
 
 
@@ -214,15 +216,22 @@ def test_only_one_check_and_other_files_from_the_reference(
     assert len(results_of(tmp_path)["labs"][0]["checks"]) == 1
 
 
-def test_debugger_stops_in_the_solution(lab_command: Lab) -> None:
-    words = ["debug", "membership.the_first_node_is_bootstrapped", "--solution", "reference"]
+@pytest.mark.parametrize(
+    "check",
+    ["warmup.a_ping_is_counted_and_answered", "membership.the_first_node_is_bootstrapped"],
+)
+def test_debugger_stops_in_the_solution_and_sees_its_variables(lab_command: Lab, check: str) -> None:
+    words = ["debug", check, "--solution", "reference"]
     done = lab_command(*words, "--no-gdb", deadline_s=900.0)
     assert done.code == 0, done.out
-    assert "break dynamo::make_membership" in done.out
+    factory = f"dynamo::make_{check.partition('.')[0]}"
+    assert f"break {factory}" in done.out
     program = done.out.split("--args ")[1].split()[0]
-    linked = [program, "--linked", "--only", "membership.the_first_node_is_bootstrapped"]
-    again = processes.run(linked, deadline_s=DEADLINE_S)
+    again = processes.run([program, "--linked", "--only", check], deadline_s=DEADLINE_S)
     assert again.code == 0, again.out
+    if shutil.which("gdb") is not None:
+        command = ["gdb", "-batch", "-ex", f"info scope {factory}", program]
+        assert "Symbol env" in processes.run(command, deadline_s=DEADLINE_S).out
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import pytest
-from dynamolab.cluster import Cluster, NodeClient
+from dynamolab.cluster import Cluster, NodeClient, listed
 
 MakeCluster = Callable[..., Cluster]
 KEYS = [f"cart-{number}" for number in range(24)]
@@ -22,8 +22,8 @@ def same_ring(cluster: Cluster, names: Iterable[str]) -> dict[str, Any]:
         moved = sum(a != b for a, b in zip(first["owners"], ring["owners"], strict=False))
         assert ring == first, (
             f"expected: {first_name} and {name} have the same history, so the same ring\n"
-            f"actual: {moved} of {len(first['owners'])} vnodes differ, loads {loads_of(first)} and "
-            f"{loads_of(ring)}"
+            f"actual: {moved} of {len(first['owners'])} vnodes differ, with "
+            f"{loads_words(first)} there and {loads_words(ring)} here"
         )
     return first
 
@@ -32,13 +32,33 @@ def loads_of(ring: dict[str, Any]) -> dict[str, int]:
     return dict(sorted(Counter(ring["owners"]).items()))
 
 
+def loads_words(ring: dict[str, Any]) -> str:
+    """"205 of n1, 204 of n2 and 615 of n3"."""
+    return listed(f"{count} of {host}" for host, count in loads_of(ring).items()) or "no vnodes"
+
+
+def hosts_words(hosts: list[str]) -> str:
+    """A list of hosts, in its order, as the console draws it."""
+    return " → ".join(hosts) or "nobody"
+
+
+def places_words(places: list[dict[str, str]]) -> str:
+    """An active list: "n1 → n5 (for n2) → n3"."""
+    stand_in = "{host} (for {stands_in_for})"
+    return hosts_words(
+        [stand_in.format(**place) if place["stands_in_for"] else place["host"] for place in places]
+    )
+
+
 def expect_even(ring: dict[str, Any], members: list[str]) -> None:
     loads = loads_of(ring)
     assert len(ring["owners"]) == ring["q"] and sorted(loads) == sorted(members), (
-        f"expected: {ring['q']} vnodes, each owned by one of {members}\nactual: {loads}"
+        f"expected: {ring['q']} vnodes, each owned by one of {listed(members)}\n"
+        f"actual: {loads_words(ring)}"
     )
     assert max(loads.values()) - min(loads.values()) <= 1, (
-        f"expected: no host has more than one vnode more than another\nactual: {loads}"
+        f"expected: no host has more than one vnode more than another\n"
+        f"actual: {loads_words(ring)}"
     )
 
 
@@ -70,8 +90,8 @@ def expect_placement(ring: dict[str, Any], key: str, placement: dict[str, Any], 
     )
     wanted = walk(ring, vnode)[: ring["n"]]
     assert placement["preference_list"] == wanted, (
-        f"expected: {asked} lists for {key} the first hosts clockwise from vnode {vnode}: {wanted}\n"
-        f"actual: {placement['preference_list']}"
+        f"expected: {asked} lists for {key} the first hosts clockwise from vnode {vnode}: "
+        f"{hosts_words(wanted)}\nactual: {hosts_words(placement['preference_list'])}"
     )
 
 
@@ -111,9 +131,9 @@ def test_kill_and_restart_rebuild_the_same_ring(make_cluster: MakeCluster) -> No
     cluster.restart("n3")
     after = cluster.ask("n3", NodeClient.ring)
     assert after == before, (
-        f"expected: n3 has the ring that it had before the kill: {loads_of(before)}\n"
+        f"expected: n3 has the ring that it had before the kill: {loads_words(before)}\n"
         f"actual: {sum(a != b for a, b in zip(before['owners'], after['owners'], strict=False))} "
-        f"vnodes differ, loads {loads_of(after)}"
+        f"vnodes differ: {loads_words(after)}"
     )
 
     # The others learn this change one by one, n3 the whole history at once.
@@ -130,8 +150,8 @@ def test_kill_and_restart_rebuild_the_same_ring(make_cluster: MakeCluster) -> No
     cluster.restart(*rest)
     again = same_ring(cluster, rest)
     assert again == ring, (
-        f"expected: the same ring after all were killed and restarted: {loads_of(ring)}\n"
-        f"actual: {loads_of(again)}"
+        f"expected: the same ring after all were killed and restarted: {loads_words(ring)}\n"
+        f"actual: {loads_words(again)}"
     )
 
 
@@ -147,21 +167,23 @@ def wait_active(cluster: Cluster, asked: str, ring: dict[str, Any], dead: set[st
         after = set(cluster.ask(asked, NodeClient.suspects))
         return {"suspects": sorted(before | after), "places": places, "steady": before == after}
 
+    whom = listed(sorted(dead)) or "nobody"
     seen = cluster.wait_for(
-        f"{asked} suspects exactly {sorted(dead)} while it is asked for all keys",
+        f"{asked} suspects {whom} while it is asked for all keys",
         look,
         lambda now: now["steady"] and now["suspects"] == sorted(dead),
         SUSPECT_S,
+        words=lambda now: f"{asked} suspects {listed(now['suspects']) or 'nobody'}",
     )
     for key, placement in seen["places"].items():
         expect_placement(ring, key, placement, asked)
         wanted = active_from(ring, placement["vnode"], dead)
         assert placement["active_list"] == wanted, (
-            f"expected: with {sorted(dead) or 'nobody'} suspected, {asked} gives for {key} "
-            f"the active list {wanted}\nactual: {placement['active_list']}"
+            f"expected: with {whom} suspected, {asked} gives for {key} the active list "
+            f"{places_words(wanted)}\nactual: {places_words(placement['active_list'])}"
         )
     cluster.story.tell(
-        f"{asked} suspects {', '.join(sorted(dead)) or 'nobody'}: the active lists of all keys are right"
+        f"{asked} suspects {whom}: the active lists of all keys are right"
     )
 
 
@@ -176,8 +198,8 @@ def test_stand_in_while_a_host_is_paused(make_cluster: MakeCluster) -> None:
     running = ["n1", "n2", "n4", "n5"]
     paused = same_ring(cluster, running)
     assert paused == ring, (
-        f"expected: a paused host changes nothing in the ring: {loads_of(ring)}\n"
-        f"actual: {loads_of(paused)}"
+        f"expected: a paused host changes nothing in the ring: {loads_words(ring)}\n"
+        f"actual: {loads_words(paused)}"
     )
     cluster.resume("n3")
     wait_active(cluster, "n1", ring, set())
@@ -194,7 +216,7 @@ def test_two_killed_hosts_leave_distinct_healthy_hosts(make_cluster: MakeCluster
     wait_active(cluster, "n5", ring, {"n2", "n3", "n4"})
     killed = same_ring(cluster, ["n1", "n5"])
     assert killed == ring, (
-        f"expected: killed hosts keep their vnodes: {loads_of(ring)}\nactual: {loads_of(killed)}"
+        f"expected: killed hosts keep their vnodes: {loads_words(ring)}\nactual: {loads_words(killed)}"
     )
     cluster.restart("n2", "n3", "n4")
     wait_active(cluster, "n5", ring, set())

@@ -272,6 +272,8 @@ def _tell(arguments: argparse.Namespace) -> int:
     peers = [arguments.peers] if getattr(arguments, "peers", None) else []
     if arguments.tell == "heal" and names and not peers:
         raise LabError("heal takes two nodes, FROM and TO, or none for all")
+    if arguments.tell == "cut" and names == peers:
+        raise LabError(f"{names[0]} sends itself no messages that could be lost; name two nodes")
     state.ask(running, arguments.tell, names, peers=peers)
     print("done")
     return 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import tempfile
 from pathlib import Path
 
 from dynamolab import labs, processes, solutions, ui
@@ -88,6 +89,7 @@ def writable_file(word: str) -> Path:
         raise argparse.ArgumentTypeError(f"{word} is a folder; name a file")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=path.parent).close()  # A folder may refuse even root.
     except OSError as error:
         raise argparse.ArgumentTypeError(f"{word}: {error.strerror}") from None
     return path

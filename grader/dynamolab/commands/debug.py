@@ -12,6 +12,7 @@ from pathlib import Path
 
 from dynamolab import build, labs
 from dynamolab.commands import common
+from dynamolab.commands.replay import read_replay
 from dynamolab.errors import LabError
 
 
@@ -34,9 +35,13 @@ def run(arguments: argparse.Namespace) -> int:
             f"{check.id} runs real processes, which are not linked in. Its logs lie in the folder"
             " that the failure named; ./lab cluster up gives you nodes to attach gdb to"
         )
+    if arguments.replay:
+        saved = read_replay(arguments.replay)["check"]  # Before the build, which takes minutes.
+        if saved != check.id:
+            raise LabError(f"{arguments.replay}: is a failure of {saved}, not of {check.id}")
     solution = common.open_solution(arguments, known, [lab])
     framework = build.Framework("debug", arguments.jobs)
-    framework.build(["debugging"])
+    framework.build(["debugging", f"lab{lab.number}_checks"])
     label = f"debug{lab.number}-{solution.folder.name}"
     modules = solution.modules(lab)
     built = build.build_node(framework, modules, label, "linked-checks", debug_lab=lab.number)

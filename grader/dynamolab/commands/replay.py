@@ -12,8 +12,7 @@ from typing import Any
 from dynamolab import build, checks, grade, labs, processes, render_terminal, solutions, ui
 from dynamolab.commands import common
 from dynamolab.errors import LabError
-from dynamolab.grade import working_folder
-from dynamolab.paths import BUILD, ROOT, shown
+from dynamolab.paths import RESULTS, ROOT, shown
 
 DEADLINE_S = 300.0
 
@@ -31,7 +30,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     common.add_jobs(parser)
 
 
-def _read(path: Path) -> dict[str, Any]:
+def read_replay(path: Path) -> dict[str, Any]:
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -59,7 +58,7 @@ def _solution_that_failed(path: Path) -> tuple[str, list[str]]:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    document = _read(arguments.file)
+    document = read_replay(arguments.file)
     if arguments.solution is None:
         arguments.solution, supplied = _solution_that_failed(arguments.file)
         arguments.supplied = arguments.supplied or supplied
@@ -75,10 +74,11 @@ def run(arguments: argparse.Namespace) -> int:
     _say_what_runs(check, solution)
     if document["kind"] == "cluster":
         return _again(lab, check, int(document.get("seed", 1)), built.node, framework)
-    with working_folder(BUILD / "replay") as folder:
-        command: list[str | Path] = [framework.checks_binary(lab.number), "--node", built.node]
-        command += ["--replay", arguments.file.resolve(), "--artifacts", folder]
-        done = processes.run(command, deadline_s=DEADLINE_S, cwd=ROOT, on_line=_print)
+    folder = RESULTS / "replay"  # The trace that is told of stays, until the next replay.
+    folder.mkdir(parents=True, exist_ok=True)
+    command: list[str | Path] = [framework.checks_binary(lab.number), "--node", built.node]
+    command += ["--replay", arguments.file.resolve(), "--artifacts", shown(folder)]
+    done = processes.run(command, deadline_s=DEADLINE_S, cwd=ROOT, on_line=_print)
     if done.timed_out:
         raise LabError(f"the replay did not end within {DEADLINE_S:.0f} s")
     _explain(check, done.code)

@@ -250,7 +250,7 @@ TEST_F(SimChecks, what_does_not_converge_says_what_is_still_wrong) {
           world, 10s, [&] { return histories_differ(world); }, "all histories are equal");
     });
   }));
-  expect_failed_with("expected: all histories are equal, within 10000 ms");
+  expect_failed_with("expected: all histories are equal, within 10 s of the cluster's own time");
   expect_failed_with("n3 lacks 1");
 }
 
