@@ -63,8 +63,7 @@ class VnodeTransfer final : public Transfer {
 
   bool complete(VnodeId /*vnode*/) const override { return true; }  // TODO(lab3 C)
 
-  void handle(const AskTransfer& /*request*/, Responder<AskTransferReply> /*responder*/) override
-  {
+  void handle(const AskTransfer& /*ask*/, Responder<AskTransferReply> /*responder*/) override {
     throw std::logic_error("TODO(lab3 C): AskTransfer: send what is held of these vnodes");
   }
 
