@@ -14,7 +14,7 @@ from .cluster import Cluster
 
 TIMEOUT_S = 5.0  # Longer than any deadline of a node.
 DONE, ONE, SIBLINGS, ABSENT = 204, 200, 300, 404
-REST_S = 60.0  # For transfers to end; a second on an idle machine.
+REST_S = 30.0  # For transfers to end; a second on an idle machine.
 
 
 @dataclass(frozen=True)
