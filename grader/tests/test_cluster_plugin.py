@@ -139,7 +139,7 @@ import os, signal
 def test_dies(make_cluster):
     cluster = make_cluster(2)
     cluster.form()
-    os.kill(cluster.process("n2").pid, signal.SIGSEGV)
+    os.kill(cluster.process("n2").pid, signal.SIGKILL)
     cluster.wait_for("never", lambda: False, deadline_s=3600)
 """
     )
