@@ -87,8 +87,7 @@ class Faultnet:
     def records(self) -> list[dict[str, Any]]:
         """Every message so far, in order, as the trace has it."""
         self.command("flush")
-        with self.trace.open(encoding="utf-8") as lines:
-            return [json.loads(line) for line in lines]
+        return complete_lines(self.trace)
 
     def act(
         self, act: str, nodes: Sequence[str] = (), peers: Sequence[str] = (), **fields: Any
@@ -138,3 +137,10 @@ class Faultnet:
 
     def _last_words(self) -> str:
         return " / ".join(tail_of(self._log, 5)) or "it said nothing"
+
+
+def complete_lines(file: Path) -> list[dict[str, Any]]:
+    """The documents of a JSONL file that is still being written: a line that has no end yet, and what
+    comes while we read, is left for the next time."""
+    complete, _, _ = file.read_bytes().rpartition(b"\n")
+    return [json.loads(line) for line in complete.split(b"\n") if line]
