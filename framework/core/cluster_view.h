@@ -8,6 +8,7 @@
 #include "core/history.h"
 #include "core/ids.h"
 #include "core/keys.h"
+#include "core/placement.h"
 #include "core/result.h"
 
 namespace dynamo {
@@ -46,6 +47,10 @@ class ClusterView {
 
   /// The hosts that keep the keys of `vnode`, in walk order; none without members.
   virtual std::vector<NodeId> preference_list(VnodeId vnode) const = 0;
+
+  /// The hosts that take part right now: the list, with the next healthy host in the place of each
+  /// suspected one, which it names (lab 2: Ring::active_list). Others may see it otherwise.
+  virtual std::vector<Placement> active_list(VnodeId vnode) const = 0;
 
   /// The same after only the first `events` events of the history.
   virtual std::vector<NodeId> preference_list_after(std::size_t events, VnodeId vnode) const = 0;

@@ -69,7 +69,10 @@ Json to(const T& value) {
     return value.ok() ? to(value.value()) : Json{{"error", to(value.error())}};
   } else if constexpr (std::is_same_v<T, State>) {
     return state(value);
-  } else if constexpr (std::is_same_v<T, HistoryDigest> || std::is_same_v<T, StateHash>) {
+  } else if constexpr (requires {
+                         value.high;
+                         value.low;
+                       }) {
     return hex(value.high, value.low);  // 64-bit numbers lose digits in many JSON readers
   } else {
     Json object = Json::object();

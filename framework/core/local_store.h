@@ -1,6 +1,7 @@
 // A node's own keys: the only way to read, change or drop a key's state.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <optional>
 #include <string_view>
@@ -12,10 +13,23 @@
 
 namespace dynamo {
 
+/// Hears of each change of a LocalStore, within the handler that makes it and before anything of it
+/// is durable: what an observer writes stands or falls with the change (lab 6's trees).
+class StoreObserver {
+ public:
+  virtual ~StoreObserver() = default;
+
+  /// `key` had a state with the hash `before` and has one with `after` now; nothing: none.
+  /// LocalStore shows the new state already. Do not write to it from here.
+  virtual void changed(std::string_view key, const std::optional<StateHash>& before,
+                       const std::optional<StateHash>& after) = 0;
+};
+
 /// Given, over Storage: what is written here is durable before anything of the same handler leaves
 /// the node. States are only ever merged, by the versioning at work (lab 3: last write wins; lab 4:
 /// yours). Keys are 1 to 256 bytes. Only inside a handler. It keeps what it has in the spaces
-/// "state" and "store" of Storage, and leaves 64 KiB of a full disk to small records of yours.
+/// "state" and "store" of Storage (hints, lab 5: in "hints"), and leaves 64 KiB of a full disk to
+/// small records of yours.
 class LocalStore {
  public:
   /// Receives a key and the hash of its state; returns false to stop. The view dies when it
@@ -49,8 +63,17 @@ class LocalStore {
   /// empty: all. Do not write during a scan.
   virtual void scan(VnodeId vnode, std::string_view after, const Visitor& visit) const = 0;
 
+  /// Visits the keys whose hash_of(key) is in [first, last], in the same order.
+  virtual void scan(KeyHash first, KeyHash last, const Visitor& visit) const = 0;
+
   /// The vnodes in which at least one key is held, ascending.
   virtual std::vector<VnodeId> vnodes() const = 0;
+
+  /// What two states know together; keeps nothing. An error: one of them is malformed.
+  virtual Result<State> joined(const State& a, const State& b) const = 0;
+
+  /// How many keys scans have visited since the start of the process: what a restart costs.
+  virtual std::uint64_t visited() const = 0;
 };
 
 }  // namespace dynamo

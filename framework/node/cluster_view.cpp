@@ -56,6 +56,10 @@ std::vector<NodeId> ModulesView::preference_list(VnodeId vnode) const {
   return ring_.preference_list(vnode);
 }
 
+std::vector<Placement> ModulesView::active_list(VnodeId vnode) const {
+  return ring_.active_list(vnode, membership_.suspects());
+}
+
 std::vector<NodeId> ModulesView::preference_list_after(std::size_t events, VnodeId vnode) const {
   if (events >= followed_.size()) return ring_.preference_list(vnode);
   std::unique_ptr<Ring>& ring = earlier_[events];

@@ -31,6 +31,7 @@ class ModulesView final : public ClusterView {
   std::vector<NodeId> suspects() const override { return membership_.suspects(); }
   VnodeId vnode_of(std::string_view key) const override;
   std::vector<NodeId> preference_list(VnodeId vnode) const override;
+  std::vector<Placement> active_list(VnodeId vnode) const override;
   std::vector<NodeId> preference_list_after(std::size_t events, VnodeId vnode) const override;
 
  private:

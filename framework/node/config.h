@@ -19,8 +19,8 @@ struct NodeConfig {
   Duration gossip_period = std::chrono::seconds(1);
   Duration call_timeout = std::chrono::milliseconds(300);
   std::vector<NodeId> seeds;
-  std::vector<std::string> modules = {"membership", "ring", "replication", "transfer",
-                                      "versioning"};
+  std::vector<std::string> modules = {"membership", "ring",   "transfer",
+                                      "versioning", "quorum", "sync"};
   std::uint64_t disk_limit_bytes = 1u << 30;
   std::uint64_t peer_queue_bytes = 8u << 20;
   Duration http_timeout = std::chrono::seconds(10);
@@ -33,9 +33,15 @@ struct NodeConfig {
   std::uint64_t max_value_bytes = 1u << 20;
   std::uint64_t max_state_bytes = 4u << 20;
   std::uint32_t max_siblings = 64;
+  std::uint32_t r = 0;
+  std::uint32_t w = 0;
+  std::string mode = "sloppy";
+  Duration sync_period = std::chrono::seconds(1);
+  std::uint64_t sync_bytes_per_second = 1u << 20;
   FIELDS(q, n, gossip_period, call_timeout, seeds, modules, disk_limit_bytes, peer_queue_bytes,
          http_timeout, cluster_secret, request_deadline, request_memory, retry_period, batch_bytes,
-         reconciliation, max_value_bytes, max_state_bytes, max_siblings)
+         reconciliation, max_value_bytes, max_state_bytes, max_siblings, r, w, mode, sync_period,
+         sync_bytes_per_second)
 };
 
 }  // namespace dynamo

@@ -29,10 +29,11 @@ constexpr std::array kMeanings = {
     Meaning{"gossip_period_ms", "One round: every node starts one exchange each period."},
     Meaning{"call_timeout_ms", "Longest wait for a peer's answer."},
     Meaning{"seeds", "Nodes that one with an empty disk asks first."},
-    Meaning{"modules",
-            "Modules at work: membership, ring, replication, transfer, versioning; or "
-            "warmup. Without transfer nothing is handed over, without versioning the last write "
-            "wins."},
+    Meaning{
+        "modules",
+        "Modules at work: membership, ring, transfer, versioning, quorum, sync; or warmup. With "
+        "replication in the place of quorum, lab 3's lazy coordinator is at work. Without "
+        "transfer nothing is handed over, without versioning the last write wins."},
     Meaning{"disk_limit_bytes",
             "How much a node's store may hold. Beyond it the node refuses to add data."},
     Meaning{"peer_queue_bytes",
@@ -53,10 +54,18 @@ constexpr std::array kMeanings = {
     Meaning{"max_value_bytes", "Largest value of a put; also the longest body over HTTP."},
     Meaning{"max_state_bytes", "All versions of one key. A put that reconciles always passes."},
     Meaning{"max_siblings", "Versions of one key. A put that reconciles always passes."},
+    Meaning{"r",
+            "Hosts that must answer a get that does not say r=…: up to n; 0: a majority of n."},
+    Meaning{"w", "Hosts that must hold a put that does not say w=…: up to n; 0: a majority of n."},
+    Meaning{"mode",
+            "strict: only hosts of the preference list count; sloppy: the first n healthy hosts."},
+    Meaning{"sync_period_ms", "A new exchange of Merkle trees begins each period."},
+    Meaning{"sync_bytes_per_second",
+            "How much one node's exchanges of trees may send and be sent, on average."},
 };
 
-constexpr std::array<std::string_view, 6> kModules = {"membership", "ring",       "replication",
-                                                      "transfer",   "versioning", "warmup"};
+constexpr std::array<std::string_view, 8> kModules = {
+    "membership", "ring", "replication", "transfer", "versioning", "quorum", "sync", "warmup"};
 
 // Three nodes may take as much apart from each other, and the merged state must fit into a frame.
 constexpr std::uint64_t kLargestState = 4u << 20;
@@ -118,6 +127,12 @@ void check_store(const NodeConfig& config,
   demand(config.max_value_bytes >= 1 && config.max_value_bytes <= config.max_state_bytes,
          "max_value_bytes must be 1 to max_state_bytes");
   demand(config.max_siblings >= 1, "max_siblings must be at least 1");
+  demand(config.r <= config.n, "r must be 0 to n, which is " + std::to_string(config.n));
+  demand(config.w <= config.n, "w must be 0 to n, which is " + std::to_string(config.n));
+  demand(config.mode == "strict" || config.mode == "sloppy",
+         "mode: \"" + config.mode + "\" is none; known are strict, sloppy");
+  demand(config.sync_period >= milliseconds(1), "sync_period_ms must be at least 1");
+  demand(config.sync_bytes_per_second >= 1024, "sync_bytes_per_second must be at least 1024");
 }
 
 }  // namespace
@@ -155,8 +170,16 @@ void check_config(const NodeConfig& config, const std::string& where) {
   for (const std::string& module : config.modules) {
     demand(std::find(kModules.begin(), kModules.end(), module) != kModules.end(),
            "modules: \"" + module +
-               "\" is none; known are membership, ring, replication, transfer, versioning, warmup");
+               "\" is none; known are membership, ring, replication, transfer, versioning, quorum, "
+               "sync, warmup");
   }
+  const auto named = [&](std::string_view module) {
+    return std::find(config.modules.begin(), config.modules.end(), module) != config.modules.end();
+  };
+  demand(!named("replication") || !named("quorum"),
+         "modules: replication and quorum are both coordinators; name one of them");
+  demand(!named("sync") || named("replication") || named("quorum"),
+         "modules: sync needs a coordinator, replication or quorum");
 }
 
 NodeConfig load_config(const std::filesystem::path& file) {

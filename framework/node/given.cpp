@@ -1,5 +1,6 @@
 // Small functions that the lab headers promise to students.
 #include "membership.h"
+#include "quorum.h"
 #include "replication.h"
 #include "versioning.h"
 
@@ -23,6 +24,16 @@ std::string name_of(Holding holding) {
       return "not_mine";
   }
   return "holding " + std::to_string(static_cast<int>(holding));
+}
+
+std::string name_of(QuorumMode mode) {
+  switch (mode) {
+    case QuorumMode::strict:
+      return "strict";
+    case QuorumMode::sloppy:
+      return "sloppy";
+  }
+  return "mode " + std::to_string(static_cast<int>(mode));
 }
 
 std::string name_of(Order order) {

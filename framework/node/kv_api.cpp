@@ -25,10 +25,6 @@ using Respond = net::HttpServer::Respond;
 constexpr std::string_view kContext = "X-Dynamo-Context";
 constexpr std::string_view kRequestId = "X-Request-Id";
 
-// Lab 3's coordinator is lazy: one host decides. To take w=2 and answer when one host holds the
-// value would be a promise that is not kept.
-constexpr std::uint64_t kMostHosts = 1;
-
 HttpResponse bad_request(const std::string& message) {
   return http_error(400, name_of(ErrorCode::invalid_argument), message);
 }
@@ -66,16 +62,22 @@ std::optional<RequestId> request_id_in(const std::string& text) {
   return RequestId{text.substr(0, first), *incarnation, *sequence};
 }
 
-/// What is wrong with the parameters, or nothing. `quorum` gets the value of `name` (r or w).
-std::optional<std::string> read_parameters(const HttpRequest& request, const std::string& name,
-                                           std::uint32_t& quorum) {
+/// What is wrong with the parameters, or nothing. `quorum` gets the value of `name` (r or w). Lab
+/// 3's coordinator is lazy, one host decides there: to take w=2 and answer when one host holds the
+/// value would be a promise that is not kept.
+std::optional<std::string> read_parameters(const RealNode& node, const HttpRequest& request,
+                                           const std::string& name, std::uint32_t& quorum) {
+  const std::uint32_t most = node.most_hosts();
   for (const auto& [parameter, text] : request.query) {
     if (parameter != name) {
       return "unknown parameter \"" + parameter + "\"; this request takes: " + name;
     }
     const auto value = number_in(text);
-    if (!value || *value < 1 || *value > kMostHosts) {
-      return name + " must be 1, since the coordinator of lab 3 is lazy; it is \"" + text + "\"";
+    if (!value || *value < 1 || *value > most) {
+      return name +
+             (most == 1 ? " must be 1, since one host decides here"
+                        : " must be 1 to " + std::to_string(most)) +
+             "; it is \"" + text + "\"";
     }
     quorum = static_cast<std::uint32_t>(*value);
   }
@@ -145,7 +147,7 @@ HttpResponse write_response(const std::optional<WriteOutcome>& outcome) {
 
 void get(RealNode& node, const HttpRequest& request, const std::string& key, Respond respond) {
   ClientRead read{key, 0};
-  if (const auto wrong = read_parameters(request, "r", read.r)) {
+  if (const auto wrong = read_parameters(node, request, "r", read.r)) {
     return respond(bad_request(*wrong));
   }
   node.ask(message_number<ClientRead>, to_bytes(read),
@@ -158,7 +160,7 @@ void write(RealNode& node, const HttpRequest& request, const std::string& key, R
   ClientWrite write;
   write.key = key;
   if (request.method == "PUT") write.value = request.body;
-  if (const auto wrong = read_parameters(request, "w", write.w)) {
+  if (const auto wrong = read_parameters(node, request, "w", write.w)) {
     return respond(bad_request(*wrong));
   }
   if (const std::string* sealed = request.header(kContext)) {
@@ -188,7 +190,7 @@ void write(RealNode& node, const HttpRequest& request, const std::string& key, R
 HttpResponse no_coordinator() {
   return http_error(501, "not_at_work",
                     "no coordinator is at work in this node: its config's modules must name "
-                    "membership, ring and replication");
+                    "membership, ring, and quorum or replication");
 }
 
 }  // namespace

@@ -72,7 +72,7 @@ std::string_view key_in_state_space(std::string_view storage_key) {
 }
 
 std::optional<Held> VersionedStore::held(std::string_view key) const {
-  const auto bytes = env_.storage().get(kStateSpace, storage_key(key));
+  const auto bytes = env_.storage().get(space_, storage_key(key));
   if (!bytes) return std::nullopt;
   std::optional<Held> held = from_bytes<Held>(*bytes);
   if (!held) {
@@ -153,25 +153,49 @@ Result<StateHash> VersionedStore::keep(std::string_view key, const std::optional
   }
   Held held{before ? before->epoch : next_epoch(), hash_of(key, state), state};
   if (!before) env_.storage().put(kOwnSpace, kEpoch, to_bytes(held.epoch));
-  env_.storage().put(kStateSpace, storage_key(key), to_bytes(held));
+  env_.storage().put(space_, storage_key(key), to_bytes(held));
+  if (observer_ != nullptr) {
+    observer_->changed(key, before ? std::optional(before->hash) : std::nullopt, held.hash);
+  }
   return held.hash;
 }
 
 bool VersionedStore::drop(std::string_view key, const StateHash& expected) {
   if (hash(key) != expected) return false;
-  env_.storage().erase(kStateSpace, storage_key(key));
+  env_.storage().erase(space_, storage_key(key));
+  if (observer_ != nullptr) observer_->changed(key, expected, std::nullopt);
   return true;
 }
 
-void VersionedStore::scan(VnodeId vnode, std::string_view after, const Visitor& visit) const {
-  const std::string from = after.empty() ? place(first_hash(vnode, limits_.q)) : storage_key(after);
-  env_.storage().scan(kStateSpace, from, [&](std::string_view at, std::string_view bytes) {
-    if (!after.empty() && at == from) return true;
-    if (vnode_at(hash_at(at), limits_.q) != vnode) return false;
+void VersionedStore::scan_from(const std::string& from, const std::function<bool(KeyHash)>& wanted,
+                               const Visitor& visit) const {
+  env_.storage().scan(space_, from, [&](std::string_view at, std::string_view bytes) {
+    if (!wanted(hash_at(at))) return false;
     const std::optional<Held> held = from_bytes<Held>(bytes);
     if (!held) throw std::runtime_error("the disk holds a malformed state");
+    ++visited_;
     return visit(key_in_state_space(at), held->hash);
   });
+}
+
+void VersionedStore::scan(VnodeId vnode, std::string_view after, const Visitor& visit) const {
+  // The smallest key of Storage behind that of `after`.
+  const std::string from =
+      after.empty() ? place(first_hash(vnode, limits_.q)) : storage_key(after).append(1, '\0');
+  scan_from(
+      from, [&](KeyHash hash) { return vnode_at(hash, limits_.q) == vnode; }, visit);
+}
+
+void VersionedStore::scan(KeyHash first, KeyHash last, const Visitor& visit) const {
+  scan_from(
+      place(first), [last](KeyHash hash) { return hash <= last; }, visit);
+}
+
+Result<State> VersionedStore::joined(const State& a, const State& b) const {
+  const std::optional<KeyState> one = key_state_of(a);
+  const std::optional<KeyState> other = key_state_of(b);
+  if (!one || !other) return Error{ErrorCode::invalid_argument, "the state is malformed"};
+  return state_of(versioning_.merge(*one, *other));
 }
 
 std::vector<VnodeId> VersionedStore::vnodes() const {
@@ -181,7 +205,7 @@ std::vector<VnodeId> VersionedStore::vnodes() const {
   do {
     found.reset();
     if (next < limits_.q) {
-      env_.storage().scan(kStateSpace, place(first_hash(next, limits_.q)),
+      env_.storage().scan(space_, place(first_hash(next, limits_.q)),
                           [&](std::string_view at, std::string_view) {
                             found = vnode_at(hash_at(at), limits_.q);
                             return false;

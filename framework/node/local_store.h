@@ -15,6 +15,9 @@ namespace dynamo {
 /// together.
 inline constexpr std::string_view kStateSpace = "state";
 
+/// States that wait for their owners (lab 5) lie in a space of their own, in the same way.
+inline constexpr std::string_view kHintSpace = "hints";
+
 /// Longest key, so that it fits Storage's keys together with its hash.
 inline constexpr std::size_t kMaxKeyBytes = 256;
 
@@ -34,9 +37,14 @@ struct StoreLimits {
 
 class VersionedStore final : public LocalStore {
  public:
-  /// All three outlive the store.
-  VersionedStore(Env& env, const Versioning& versioning, const StoreLimits& limits)
-      : env_(env), versioning_(versioning), limits_(limits) {}
+  /// `env` and `versioning` outlive the store. `space`: where it keeps its states. Stores of one
+  /// node share the count of epochs, so that no two of them ever make the same dot.
+  VersionedStore(Env& env, const Versioning& versioning, const StoreLimits& limits,
+                 std::string_view space)
+      : env_(env), versioning_(versioning), limits_(limits), space_(space) {}
+
+  /// Tells `observer` of each change from now on; it outlives the last change.
+  void observe(StoreObserver* observer) { observer_ = observer; }
 
   std::optional<State> get(std::string_view key) const override;
   std::optional<StateHash> hash(std::string_view key) const override;
@@ -44,17 +52,26 @@ class VersionedStore final : public LocalStore {
   Result<StateHash> merge(std::string_view key, const State& state) override;
   bool drop(std::string_view key, const StateHash& expected) override;
   void scan(VnodeId vnode, std::string_view after, const Visitor& visit) const override;
+  void scan(KeyHash first, KeyHash last, const Visitor& visit) const override;
   std::vector<VnodeId> vnodes() const override;
+  Result<State> joined(const State& a, const State& b) const override;
+  std::uint64_t visited() const override { return visited_; }
 
  private:
   std::optional<Held> held(std::string_view key) const;
   std::uint64_t next_epoch() const;
+  /// Visits keys from `from` on while `wanted` says so of where they lie.
+  void scan_from(const std::string& from, const std::function<bool(KeyHash)>& wanted,
+                 const Visitor& visit) const;
   Result<StateHash> keep(std::string_view key, const std::optional<Held>& before,
                          const KeyState& after, const State& state);
 
   Env& env_;
   const Versioning& versioning_;
   const StoreLimits limits_;
+  const std::string space_;
+  StoreObserver* observer_ = nullptr;
+  mutable std::uint64_t visited_ = 0;
 };
 
 /// Versions by dot, clocks by actor: equal states have equal bytes, whoever made them.

@@ -10,7 +10,9 @@
 #include <vector>
 
 #include "membership.h"
+#include "quorum.h"
 #include "replication.h"
+#include "sync.h"
 #include "warmup.h"
 
 /// All request types, in the order of their numbers: append at the end, never renumber.
@@ -23,7 +25,12 @@
   X(Read)                  \
   X(Update)                \
   X(AskTransfer)           \
-  X(SentAll)
+  X(SentAll)               \
+  X(Coordinate)            \
+  X(StoreHints)            \
+  X(CompareRoots)          \
+  X(AskNodes)              \
+  X(AskCopies)
 
 namespace dynamo {
 

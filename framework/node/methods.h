@@ -12,6 +12,7 @@
 #include "membership.h"
 #include "replication.h"
 #include "ring.h"
+#include "sync.h"
 #include "versioning.h"
 #include "warmup.h"
 
@@ -33,7 +34,8 @@ using Methods =
                &Membership::peer_silent, &Ring::successors, &Ring::rebuild, &Ring::owners,
                &Ring::vnode_of, &Ring::preference_list, &Ring::active_list, &Warmup::ping,
                &Warmup::counted, &Warmup::answered, &Transfer::complete, &Versioning::compare,
-               &Versioning::join, &Versioning::write, &Versioning::merge, &Versioning::context>;
+               &Versioning::join, &Versioning::write, &Versioning::merge, &Versioning::context,
+               &LocalStore::visited, &Sync::root, &Sync::node>;
 
 template <class M>
 struct MethodTraits;

@@ -26,30 +26,68 @@ Node::Node(NodeSetup setup, Storage& storage, Effects& effects)
   if (at_work("warmup")) warmup_ = make_warmup(*this);
   if (membership_ && ring_) {
     view_ = std::make_unique<ModulesView>(*membership_, *ring_, RingConfig{config.q, config.n},
-                                          [this](const History& before) {
-                                            if (transfer_) transfer_->history_grew(before);
-                                            if (lazy_) lazy_->history_grew(before);
-                                          });
+                                          [this](const History& before) { history_grew(before); });
   }
   if (at_work("versioning")) {
     versioning_ =
         make_versioning(config.reconciliation == "last_write_wins" ? Reconciliation::last_write_wins
                                                                    : Reconciliation::siblings);
   }
-  if (view_ && at_work("replication")) make_store();
+  if (view_ && (at_work("replication") || at_work("quorum"))) make_store();
 }
 
 void Node::make_store() {
   const NodeConfig& config = setup_.config;
   if (!versioning_) versioning_ = make_last_write_wins();
   Env& env = *this;
-  store_ = std::make_unique<VersionedStore>(
-      env, *versioning_, StoreLimits{config.q, config.max_siblings, config.max_state_bytes});
+  const StoreLimits limits{config.q, config.max_siblings, config.max_state_bytes};
+  store_ = std::make_unique<VersionedStore>(env, *versioning_, limits, kStateSpace);
   const ReplicationConfig replication{config.call_timeout, config.retry_period,
                                       config.request_memory, config.batch_bytes, config.q};
   transfer_ =
       at_work("transfer") ? make_transfer(*this, replication, *view_, *store_) : make_no_transfer();
-  lazy_ = make_coordinator(*this, replication, *view_, *store_, *transfer_);
+  if (at_work("quorum")) {
+    hints_ = std::make_unique<VersionedStore>(env, *versioning_, limits, kHintSpace);
+    make_quorums();
+  } else {
+    lazy_ = make_coordinator(*this, replication, *view_, *store_, *transfer_);
+  }
+  if (at_work("sync")) {
+    sync_ = make_sync(*this,
+                      {config.call_timeout, config.sync_period, config.sync_bytes_per_second,
+                       config.batch_bytes, config.q},
+                      *view_, *store_);
+    store_->observe(sync_.get());
+  }
+}
+
+void Node::make_quorums() {
+  const NodeConfig& config = setup_.config;
+  const QuorumMode mode = config.mode == "strict" ? QuorumMode::strict : QuorumMode::sloppy;
+  // Answers before the client's deadline, so that needed and got can be told.
+  const Duration margin = std::min(config.call_timeout, config.request_deadline / 4);
+  quorum_ = make_quorum(*this,
+                        {mode, config.n, config.call_timeout, config.request_deadline - margin,
+                         config.retry_period, config.batch_bytes},
+                        *view_, *store_, *hints_, *transfer_);
+  Env& env = *this;
+  forwarding_ = std::make_unique<Forwarding>(
+      env,
+      ForwardingConfig{mode, config.n, config.r, config.w, config.call_timeout,
+                       config.request_deadline, config.request_memory},
+      *view_, *store_, *hints_, *quorum_);
+}
+
+Coordinator* Node::coordinator() {
+  if (forwarding_) return forwarding_.get();
+  return lazy_.get();
+}
+
+void Node::history_grew(const History& before) {
+  if (transfer_) transfer_->history_grew(before);
+  if (lazy_) lazy_->history_grew(before);
+  if (quorum_) quorum_->history_grew(before);
+  if (sync_) sync_->history_grew(before);
 }
 
 Node::~Node() = default;
@@ -68,8 +106,11 @@ void Node::start(const Moment& moment, bool bootstrap) {
     if (membership_) membership_->start(bootstrap);
     // What the disk held is no news: the modules read it themselves.
     if (view_) view_->follow(false);
+    if (sync_) sync_->start();  // before anything changes a key
     if (transfer_) transfer_->start(bootstrap);
     if (lazy_) lazy_->start();
+    if (quorum_) quorum_->start();
+    if (forwarding_) forwarding_->start();
     if (warmup_) warmup_->start();
   });
 }
@@ -85,26 +126,36 @@ concept Takes = requires(Module& module, const Request& request,
 
 }  // namespace
 
-template <class Request>
-auto* Node::module_for() const {
-  if constexpr (Takes<Membership, Request>) {
-    return membership_.get();
-  } else if constexpr (Takes<LazyCoordinator, Request>) {
-    return lazy_.get();
-  } else if constexpr (Takes<Transfer, Request>) {
-    return transfer_.get();
-  } else {
-    static_assert(Takes<Warmup, Request>, "a request that no module has a handle() for");
-    return warmup_.get();
+template <class Request, class F>
+bool Node::with_module_for(F&& f) const {
+  const auto run = [&](auto* module) {
+    if (module == nullptr) return false;
+    f(*module);
+    return true;
+  };
+  if constexpr (Takes<Membership, Request>) return run(membership_.get());
+  if constexpr (Takes<Warmup, Request>) return run(warmup_.get());
+  if constexpr (Takes<Transfer, Request>) return run(transfer_.get());
+  if constexpr (Takes<Sync, Request>) return run(sync_.get());
+  if constexpr (Takes<Forwarding, Request>) {
+    if (forwarding_) return run(forwarding_.get());
   }
+  if constexpr (Takes<QuorumCoordinator, Request>) {
+    if (quorum_) return run(quorum_.get());
+  }
+  if constexpr (Takes<LazyCoordinator, Request>) return run(lazy_.get());
+  return false;
 }
 
 template <class Request>
 bool Node::dispatch(RequestToken token, std::string_view bytes) {
-  auto* const module = module_for<Request>();
-  if (module == nullptr) return false;
   std::optional<Request> request = from_bytes<Request>(bytes);
   if (!request) return false;
+  return with_module_for<Request>([&](auto& module) { answer(module, *request, token); });
+}
+
+template <class Module, class Request>
+void Node::answer(Module& module, const Request& request, RequestToken token) {
   auto answered = std::make_shared<bool>(false);
   const Responder<typename Request::Reply> responder([this, token, answered](std::string reply) {
     if (std::exchange(*answered, true)) {
@@ -113,11 +164,10 @@ bool Node::dispatch(RequestToken token, std::string_view bytes) {
     effects_.reply(token, std::move(reply));
   });
   if constexpr (Takes<Coordinator, Request>) {
-    serve(*request, responder);
+    serve(request, responder);
   } else {
-    module->handle(*request, responder);
+    module.handle(request, responder);
   }
-  return true;
 }
 
 bool Node::request(const Moment& moment, RequestToken token, const NodeId& /*from*/,
@@ -189,6 +239,8 @@ auto* module_of(Node& node) {
   if constexpr (std::is_same_v<Module, Warmup>) return node.warmup();
   if constexpr (std::is_same_v<Module, Transfer>) return node.transfer();
   if constexpr (std::is_same_v<Module, Versioning>) return node.versioning();
+  if constexpr (std::is_same_v<Module, LocalStore>) return node.store();
+  if constexpr (std::is_same_v<Module, Sync>) return node.sync();
 }
 
 /// What a method returned, encoded; `void` becomes Done.

@@ -15,6 +15,7 @@
 #include "core/random.h"
 #include "node/cluster_view.h"
 #include "node/config.h"
+#include "node/forwarding.h"
 #include "node/local_store.h"
 #include "node/messages.h"
 #include "node/methods.h"
@@ -90,8 +91,12 @@ class Node final : private Env {
   Membership* membership() { return membership_.get(); }
   Ring* ring() { return ring_.get(); }
   Warmup* warmup() { return warmup_.get(); }
-  Coordinator* coordinator() { return lazy_.get(); }
+  /// Lab 3's, or the given one that stands before lab 5's.
+  Coordinator* coordinator();
   Transfer* transfer() { return transfer_.get(); }
+  Sync* sync() { return sync_.get(); }
+  /// Null without a coordinator.
+  const LocalStore* store() const { return store_.get(); }
   /// The versioning at work: the solution's, or last write wins.
   const Versioning* versioning() { return versioning_.get(); }
 
@@ -100,6 +105,8 @@ class Node final : private Env {
   /// Only inside handler(), and only with a coordinator at work.
   template <class Request>
   void serve(const Request& request, Responder<typename Request::Reply> responder);
+  /// The largest r and w: lab 3's coordinator is lazy, one host decides there.
+  std::uint32_t most_hosts() const { return forwarding_ ? setup_.config.n : 1; }
   const NodeSetup& setup() const { return setup_; }
 
  private:
@@ -111,15 +118,20 @@ class Node final : private Env {
   void begin(const Moment& moment);
   void end();
   void make_store();
+  void make_quorums();
+  void history_grew(const History& before);
   bool at_work(std::string_view module) const;
-  template <class Request>
-  auto* module_for() const;
+  /// Runs `f` on the module that takes such requests; false if it is not at work.
+  template <class Request, class F>
+  bool with_module_for(F&& f) const;
   Status admit(const ClientWrite& request) const;
   Status admit(const ClientRead& request) const;
   /// Hands a request to the module that takes such; false if that is not at work, or it is
   /// malformed.
   template <class Request>
   bool dispatch(RequestToken token, std::string_view bytes);
+  template <class Module, class Request>
+  void answer(Module& module, const Request& request, RequestToken token);
 
   // Env, as the modules see it.
   const NodeId& self() const override { return setup_.self; }
@@ -151,6 +163,11 @@ class Node final : private Env {
   std::unique_ptr<VersionedStore> store_;
   std::unique_ptr<Transfer> transfer_;
   std::unique_ptr<LazyCoordinator> lazy_;
+  // One of them at most is at work: lab 3's coordinator, or lab 5's with what it needs.
+  std::unique_ptr<VersionedStore> hints_;
+  std::unique_ptr<QuorumCoordinator> quorum_;
+  std::unique_ptr<Forwarding> forwarding_;
+  std::unique_ptr<Sync> sync_;
 };
 
 template <class F>

@@ -62,6 +62,9 @@ class RealNode final : private Effects {
   /// Is a coordinator at work? Without one, nobody takes a client's request.
   bool keeps_keys() { return node_.coordinator() != nullptr; }
 
+  /// The largest r and w that a client may ask for.
+  std::uint32_t most_hosts() const { return node_.most_hosts(); }
+
   const ContextSeal& seal() const { return seal_; }
   const RealNodeOptions& options() const { return options_; }
   Moment moment();

@@ -33,6 +33,7 @@ struct ClientOperation {
   std::string key;
   std::optional<std::string> value;  ///< Of a put.
   std::string context;               ///< Of a write: what the client said that it had read.
+  std::uint32_t hosts = 0;           ///< The w or r that the client asked for; 0: as configured.
   Instant asked{};
   Instant answered{};
   Outcome outcome = Outcome::pending;

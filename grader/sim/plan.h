@@ -34,9 +34,9 @@ struct LinkModel {
 /// start      | who                  |                   | bootstrap: the operator's flag
 /// add        | the one asked        | the subjects      | the console's `add`
 /// remove     | the one asked        | the subjects      | the console's `remove`
-/// put        | the one asked        |                   | a client's: key, value, context, request
-/// delete     | the one asked        |                   | a client's: key, context, request
-/// get        | the one asked        |                   | a client's: key, request.client
+/// put        | the one asked        |                   | a client's: key, value, context, request, hosts
+/// delete     | the one asked        |                   | a client's: key, context, request, hosts
+/// get        | the one asked        |                   | a client's: key, request.client, hosts
 /// crash      | who (kill -9)        |                   | commit: when it dies
 /// restart    | who                  |                   | with the disk as it was left
 /// wipe       | who                  |                   | its disk is lost
@@ -69,8 +69,9 @@ struct Action {
   std::string context;  ///< For put and delete: what the client had read, as hex; "read": what the
                         ///< request's client read last of this key; empty: nothing.
   RequestId request;    ///< For put and delete. No client: "client"; sequence 0: one not used yet.
+  std::uint32_t hosts = 0;  ///< For put and delete: w; for get: r; 0: as configured (lab 5).
   FIELDS(at, act, nodes, peers, bootstrap, link, message, count, commit, skew, key, value, context,
-         request)
+         request, hosts)
 };
 
 /// A whole run. Everything in it, and the solution, decides what happens: nothing else does.

@@ -17,12 +17,13 @@ std::string storage_key_of(const std::string& key) {
   return bytes + key;
 }
 
-Held decoded(const NodeId& node, const std::string& key, const std::string& bytes) {
+Held decoded(const NodeId& node, const std::string& key, std::string_view space,
+             const std::string& bytes) {
   const std::optional<Held> held = codec::decode<Held>(bytes);
   if (!held) {
-    throw Violation("the disk of " + node + " holds a state for the key " + key,
-                    "what lies there is none: the space \"" + std::string(kStateSpace) +
-                        "\" belongs to LocalStore");
+    throw Violation(
+        "the disk of " + node + " holds a state for the key " + key,
+        "what lies there is none: the space \"" + std::string(space) + "\" belongs to LocalStore");
   }
   return *held;
 }
@@ -85,26 +86,39 @@ std::string wrong_with(const std::string& key, const std::vector<NodeId>& owners
 
 }  // namespace
 
-std::optional<Held> held_on(const Disk& disk, const NodeId& node, const std::string& key) {
-  const auto found = disk.find({std::string(kStateSpace), storage_key_of(key)});
+std::optional<Held> held_on(const Disk& disk, const NodeId& node, const std::string& key,
+                            std::string_view space) {
+  const auto found = disk.find({std::string(space), storage_key_of(key)});
   if (found == disk.end()) return std::nullopt;
-  return decoded(node, key, found->second);
+  return decoded(node, key, space, found->second);
 }
 
 std::optional<Held> held_for(const World& world, const NodeId& node, const std::string& key) {
   return held_on(world.disk(node), node, key);
 }
 
-std::map<std::string, Held> all_held(const World& world, const NodeId& node) {
+std::map<std::string, Held> all_held(const World& world, const NodeId& node,
+                                     std::string_view space_name) {
   std::map<std::string, Held> all;
-  const std::string space(kStateSpace);
+  const std::string space(space_name);
   const Disk& disk = world.disk(node);
   for (auto it = disk.lower_bound({space, ""}); it != disk.end() && it->first.first == space;
        ++it) {
     const std::string key(key_in_state_space(it->first.second));
-    all.emplace(key, decoded(node, key, it->second));
+    all.emplace(key, decoded(node, key, space, it->second));
   }
   return all;
+}
+
+std::string hints_left(const World& world, const std::vector<NodeId>& nodes) {
+  for (const NodeId& node : nodes.empty() ? world.up_nodes() : nodes) {
+    const auto hints = all_held(world, node, kHintSpace);
+    if (hints.empty()) continue;
+    const auto& [key, held] = *hints.begin();
+    return node + " keeps " + std::to_string(hints.size()) + " hints, one of them for " + key +
+           " = " + described(held);
+  }
+  return "";
 }
 
 std::optional<std::vector<std::string>> values_in(const State& state) {

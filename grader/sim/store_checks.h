@@ -6,6 +6,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "node/local_store.h"
@@ -14,12 +15,18 @@
 namespace dynamo::sim {
 
 /// What lies on the disk of `node` for `key`, or nothing. Trusted code reads it from the disk
-/// itself.
-std::optional<Held> held_on(const Disk& disk, const NodeId& node, const std::string& key);
+/// itself. `space`: kHintSpace for what waits there for its owners.
+std::optional<Held> held_on(const Disk& disk, const NodeId& node, const std::string& key,
+                            std::string_view space = kStateSpace);
 std::optional<Held> held_for(const World& world, const NodeId& node, const std::string& key);
 
 /// All keys on the disk of `node`.
-std::map<std::string, Held> all_held(const World& world, const NodeId& node);
+std::map<std::string, Held> all_held(const World& world, const NodeId& node,
+                                     std::string_view space = kStateSpace);
+
+/// Property 5.5: who keeps a hint for which key, or empty if nobody does (of `nodes`; none given:
+/// of all that are up).
+std::string hints_left(const World& world, const std::vector<NodeId>& nodes = {});
 
 /// The values in a state, tombstones left out, sorted; nothing if its bytes are none.
 std::optional<std::vector<std::string>> values_in(const State& state);

@@ -123,8 +123,9 @@ class World {
   // outcome comes while time passes, at the latest one second after the configured deadline.
   ClientNumber write(const NodeId& at, const std::string& key,
                      const std::optional<std::string>& value,  ///< Nothing: a delete.
-                     const std::string& context = {}, const RequestId& id = {});  ///< {}: a new id.
-  ClientNumber read(const NodeId& at, const std::string& key);
+                     const std::string& context = {}, const RequestId& id = {},  ///< {}: a new id.
+                     std::uint32_t w = 0);
+  ClientNumber read(const NodeId& at, const std::string& key, std::uint32_t r = 0);
   const ClientOperation& client(ClientNumber number) const;      ///< Lasts as long as the world.
   const std::deque<ClientOperation>& client_operations() const;  ///< All, in the order of asking.
   /// These let time pass until the operation is answered.

@@ -139,7 +139,7 @@ void World::State::apply(Happening& happening) {
     if (happening.client) {
       throw std::logic_error("a client asks " + node.id +
                              ", which has no coordinator: the plan's " +
-                             "modules lack \"replication\"");
+                             "modules lack \"replication\" and \"quorum\"");
     }
     record(Step::Kind::drop, node.id, [&](Step& step) {
       step.message = name_of_message(happening.type);

@@ -145,6 +145,7 @@ void World::State::ask_client(Action action) {
     operation.at = at;
     operation.key = action.key;
     operation.asked = now;
+    operation.hosts = action.hosts;
     operation.id = action.request;
     if (operation.write() && operation.id.sequence == 0) {
       operation.id.sequence = ++client_sequences;
@@ -159,11 +160,11 @@ void World::State::ask_client(Action action) {
     ask.id = clients.size();
     if (operation.write()) {
       ask.type = message_number<ClientWrite>;
-      ask.bytes = codec::encode(
-          ClientWrite{operation.id, operation.key, operation.value, operation.context, 0});
+      ask.bytes = codec::encode(ClientWrite{operation.id, operation.key, operation.value,
+                                            operation.context, action.hosts});
     } else {
       ask.type = message_number<ClientRead>;
-      ask.bytes = codec::encode(ClientRead{operation.key, 0});
+      ask.bytes = codec::encode(ClientRead{operation.key, action.hosts});
     }
     record(Step::Kind::client, at, [&](Step& step) {
       step.message = operation.what;
@@ -229,7 +230,7 @@ void World::State::client_heard(std::uint64_t number) {
 
 ClientNumber World::write(const NodeId& at, const std::string& key,
                           const std::optional<std::string>& value, const std::string& context,
-                          const RequestId& id) {
+                          const RequestId& id, std::uint32_t w) {
   Action action;
   action.act = value ? "put" : "delete";
   action.nodes = {at};
@@ -237,15 +238,17 @@ ClientNumber World::write(const NodeId& at, const std::string& key,
   action.value = value.value_or("");
   action.context = to_hex(context);
   action.request = id;
+  action.hosts = w;
   act(std::move(action));
   return state_->clients.size() - 1;
 }
 
-ClientNumber World::read(const NodeId& at, const std::string& key) {
+ClientNumber World::read(const NodeId& at, const std::string& key, std::uint32_t r) {
   Action action;
   action.act = "get";
   action.nodes = {at};
   action.key = key;
+  action.hosts = r;
   act(std::move(action));
   return state_->clients.size() - 1;
 }

@@ -8,20 +8,13 @@
 
 #include "core/history.h"
 #include "core/keys.h"
+#include "core/placement.h"
 
 namespace dynamo {
 
 struct RingConfig {
   std::uint32_t q = 1024;  ///< Virtual nodes, fixed for the life of a cluster. At least 1.
   std::uint32_t n = 3;     ///< Replicas of each key. At least 1.
-};
-
-/// One place of an active list.
-struct Placement {
-  NodeId host;
-  NodeId stands_in_for;  ///< The dead host whose place it takes; empty: `host` has its own.
-  FIELDS(host, stands_in_for)
-  bool operator==(const Placement&) const = default;
 };
 
 /// Keys and nodes on one circle (lecture: "Node & Key Distribution", "Replication"; P§4.2, 6.2).
