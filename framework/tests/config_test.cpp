@@ -84,7 +84,7 @@ TEST(ConfigFile, values_that_make_no_sense_say_what_would) {
             "c.json: peer_queue_bytes must be at least 65536");
   EXPECT_EQ(
       config_error(R"({"modules": ["rings"]})"),
-      R"(c.json: modules: "rings" is none; known are membership, ring, replication, transfer, versioning, warmup)");
+      R"(c.json: modules: "rings" is none; known are membership, ring, replication, transfer, versioning, quorum, sync, warmup)");
   EXPECT_EQ(
       config_error(R"({"seeds": ["N1"]})"),
       R"(c.json: seeds: "N1" is no name for a node; use 1 to 32 of a-z, 0-9 and -, a letter first)");

@@ -30,6 +30,7 @@ class KvTest : public ::testing::Test {
     made.id = id;
     made.data = folder_.path() / id;
     made.config.q = 16;
+    made.config.modules = {"membership", "ring", "replication", "transfer", "versioning"};
     made.config.gossip_period = std::chrono::milliseconds(20);
     made.config.retry_period = std::chrono::milliseconds(20);
     made.config.seeds = {"n1"};

@@ -185,16 +185,12 @@ TEST_F(KvTest, wrong_parameters_are_named) {
     const char* message;
   };
   for (const Case& one :
-       {Case{"GET", "/kv/k?r=0",
-             "r must be 1, since one host decides here; it is \"0\""},
-        Case{"GET", "/kv/k?r=2",
-             "r must be 1, since one host decides here; it is \"2\""},
+       {Case{"GET", "/kv/k?r=0", "r must be 1, since one host decides here; it is \"0\""},
+        Case{"GET", "/kv/k?r=2", "r must be 1, since one host decides here; it is \"2\""},
         Case{"GET", "/kv/k?w=1", "unknown parameter \"w\"; this request takes: r"},
-        Case{"PUT", "/kv/k?w=x",
-             "w must be 1, since one host decides here; it is \"x\""},
+        Case{"PUT", "/kv/k?w=x", "w must be 1, since one host decides here; it is \"x\""},
         Case{"PUT", "/kv/k?w=", "w must be 1, since one host decides here; it is \"\""},
-        Case{"DELETE", "/kv/k?w=-1",
-             "w must be 1, since one host decides here; it is \"-1\""},
+        Case{"DELETE", "/kv/k?w=-1", "w must be 1, since one host decides here; it is \"-1\""},
         Case{"DELETE", "/kv/k?kez=1", "unknown parameter \"kez\"; this request takes: w"}}) {
     const HttpResponse response = ask(node, one.method, one.target, "value");
     EXPECT_EQ(response.status, 400) << one.target;

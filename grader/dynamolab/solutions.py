@@ -9,6 +9,7 @@ from pathlib import Path
 from dynamolab.errors import LabError
 from dynamolab.labs import Lab, find_lab
 from dynamolab.paths import REFERENCE, ROOT, SKELETON, shown
+from dynamolab.skeleton import skeleton_of
 from dynamolab.suggest import did_you_mean
 
 LARGEST_FILE_BYTES = 1_000_000
@@ -54,12 +55,25 @@ class Solution:
     def file(self, lab: Lab) -> Path:
         return self.supplied.get(str(lab.number), self.folder) / lab.file
 
+    def begun(self, lab: Lab) -> bool:
+        """Whether the file holds more than the skeleton: of a lab that nobody has begun, a cluster of
+        one's own has the reference's module."""
+        reference = REFERENCE / lab.file
+        if not reference.exists():
+            return True
+        untouched = skeleton_of(reference.read_text(encoding="utf-8"), lab.file)
+        return self.file(lab).read_text(encoding="utf-8", errors="replace") != untouched
+
+    def not_begun(self) -> list[Lab]:
+        """The labs whose files stand there as the skeleton has them."""
+        return [lab for lab in self.labs if self.file(lab).exists() and not self.begun(lab)]
+
     def needs(self, lab: Lab, graded: Lab | None) -> bool:
         """Whether a node that is graded in one lab has this one's module from the solution. Later ones
         are given, so that lab 1 can be graded before lab 2 is begun; so is the warm-up, which gives no
         points. None: a node for a cluster of one's own, which has all that there is."""
         if graded is None:
-            return self.file(lab).exists()
+            return self.file(lab).exists() and self.begun(lab)
         if lab is graded or not (REFERENCE / lab.file).exists():
             return True
         return 0 < lab.number < graded.number not in LABS_AMONG_REFERENCE_MODULES

@@ -38,15 +38,17 @@ std::string actor_words(const Json& actor) {
 
 std::string dot_words(const Json& dot) {
   const auto actor = clock_words(dot["actor"]);
-  return "[" + actor.value_or("?") + "," + number(dot["counter"]) + "]";
+  std::string told = "[";
+  return told.append(actor.value_or("?")).append(",").append(number(dot["counter"])).append("]");
 }
 
 std::string entries_words(const Json& entries) {
-  std::string told;
+  std::string told = "(";
   for (const Json& entry : entries) {
-    told += (told.empty() ? "" : ",") + clock_words(entry).value_or("?");
+    if (told.size() > 1) told.append(",");
+    told.append(clock_words(entry).value_or("?"));
   }
-  return "(" + told + ")";
+  return told.append(")");
 }
 
 std::string version_words(const Json& version) {

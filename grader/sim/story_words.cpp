@@ -255,6 +255,18 @@ std::string knobs(const Plan& plan) {
   if (at_work("ring")) {
     text += " · Q " + std::to_string(plan.config.q) + " · N " + std::to_string(plan.config.n);
   }
+  if (at_work("quorum")) {
+    const std::uint32_t majority = plan.config.n / 2 + 1;
+    const auto hosts = [&](std::uint32_t number) {
+      return std::to_string(number == 0 ? majority : number);
+    };
+    text +=
+        " · R " + hosts(plan.config.r) + " · W " + hosts(plan.config.w) + " · " + plan.config.mode;
+  }
+  if (at_work("sync")) {
+    text += " · sync every " + ms(plan.config.sync_period) + " ms, " +
+            std::to_string(plan.config.sync_bytes_per_second) + " bytes/s";
+  }
   if (plan.one_host_each) text += " · a process for each node";
   return text;
 }

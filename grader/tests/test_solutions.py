@@ -12,6 +12,7 @@ from dynamolab import solutions
 from dynamolab.errors import LabError
 from dynamolab.labs import Lab
 from dynamolab.paths import REFERENCE
+from dynamolab.skeleton import skeleton_of
 
 
 def lab_of(number: int, name: str) -> Lab:
@@ -196,3 +197,15 @@ def test_nobody_copies_a_file_onto_itself(folder: Path, monkeypatch: pytest.Monk
         solutions.open_solution(folder, COURSE, wanted=[COURSE[1]])
     assert "opy skeleton/" not in str(caught.value)
     assert "git checkout -- " in str(caught.value)
+
+
+def test_cluster_of_ones_own_takes_what_is_not_begun_from_the_reference(folder: Path) -> None:
+    for name in ("membership.cpp", "ring.cpp"):
+        text = (REFERENCE / name).read_text(encoding="utf-8")
+        (folder / name).write_text(skeleton_of(text, name), encoding="utf-8")
+    with (folder / "ring.cpp").open("a", encoding="utf-8") as ring:
+        ring.write("// begun\n")
+    solution = solutions.open_solution(folder, [*COURSE, LAB3], wanted=[])
+    assert [lab.file for lab in solution.not_begun()] == ["membership.cpp"]
+    assert own_of(solution.modules(None)).keys() == {"ring"}
+    assert own_of(solution.modules(COURSE[2])).keys() == {"membership", "ring"}

@@ -6,6 +6,7 @@ import argparse
 import contextlib
 import ctypes
 import fcntl
+import json
 import os
 import secrets
 import shutil
@@ -14,17 +15,22 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
+
+import jsonschema
 
 from .. import build, labs
 from ..commands.common import add_jobs, add_seed, add_with, open_solution, whole_number
 from ..errors import LabError
 from ..paths import ROOT, shown
+from ..suggest import did_you_mean
 from . import console, state
 from .background import Settings
 from .client import NodeClient
 from .errors import ClusterTrouble, NodeSilent
 
 FIRST_HTTP_PORT = 8001
+CONFIG_SCHEMA = ROOT / "framework" / "node" / "config.schema.json"
 MOST_NODES = 32
 START_S = 90.0
 END_S = 30.0
@@ -76,6 +82,10 @@ def _add_cluster(parser: argparse.ArgumentParser) -> None:
         "--gossip-ms", metavar="MS", type=whole_number(1, 60_000), default=1000,
         help="gossip period (default: 1000, as in the lecture)",
     )
+    up.add_argument(
+        "--set", metavar="SETTING=VALUE", action="append", default=[], type=_setting,
+        help="one of the settings of docs/config.md, for example mode=strict or w=3",
+    )
     add_with(up)
     add_seed(up)
     add_jobs(up)
@@ -121,6 +131,7 @@ def _alone() -> Iterator[None]:
 
 
 def _up(arguments: argparse.Namespace) -> int:
+    _check_settings(dict(arguments.set))
     with _alone():
         running = state.find_running()
         if running is not None:
@@ -144,10 +155,34 @@ def _up(arguments: argparse.Namespace) -> int:
                 "call_timeout_ms": 300,
                 # Of this cluster alone: no other one's contexts are good here, and nobody's own.
                 "cluster_secret": secrets.token_hex(16),
+                **dict(arguments.set),
             },
         )
         _start_background(settings)
     return _explain(state.need_running())
+
+
+def _setting(text: str) -> tuple[str, Any]:
+    """`mode=strict`, `w=3`, `seeds=["n1"]`: the value is JSON, or else a plain word."""
+    name, equals, value = text.partition("=")
+    if not equals or not name:
+        raise argparse.ArgumentTypeError(f"'{text}' is not SETTING=VALUE, as in mode=strict")
+    try:
+        return name, json.loads(value)
+    except json.JSONDecodeError:
+        return name, value
+
+
+def _check_settings(settings: dict[str, Any]) -> None:
+    """LabError names what no node would start with. (How values go together, a node says itself.)"""
+    schema = json.loads(CONFIG_SCHEMA.read_text(encoding="utf-8"))
+    for name, value in settings.items():
+        if name not in schema["properties"]:
+            known = sorted(schema["properties"])
+            raise LabError(f"--set {name}: there is no such setting ({did_you_mean(name, known)})")
+        error = next(jsonschema.Draft7Validator(schema).iter_errors({name: value}), None)
+        if error is not None:
+            raise LabError(f"--set {name}: {error.message}; docs/config.md explains the settings")
 
 
 def _what_runs(arguments: argparse.Namespace) -> str:
@@ -167,6 +202,9 @@ def _programs(arguments: argparse.Namespace) -> tuple[Path, Path]:
         return _existing(arguments.node), framework.faultnet
     known = labs.load_all()
     solution = open_solution(arguments, known, [])
+    missing = [lab.file for lab in solution.not_begun() if lab.points]
+    if missing:
+        print(f"not begun in {solution.name}: {', '.join(missing)}; the reference's is at work there")
     framework.build(["libraries", "faultnet"])
     built = build.build_node(framework, solution.modules(None), f"cluster-{solution.folder.name}")
     if built.error is not None:

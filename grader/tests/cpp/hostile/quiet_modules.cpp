@@ -3,8 +3,10 @@
 #include <stdexcept>
 
 #include "membership.h"
+#include "quorum.h"
 #include "replication.h"
 #include "ring.h"
+#include "sync.h"
 #include "versioning.h"
 
 namespace dynamo {
@@ -64,6 +66,13 @@ std::unique_ptr<Transfer> make_transfer(Env&, const ReplicationConfig&, ClusterV
 }
 std::unique_ptr<Versioning> make_versioning(Reconciliation) {
   throw std::logic_error("a probe has no versioning");
+}
+std::unique_ptr<QuorumCoordinator> make_quorum(Env&, const QuorumConfig&, ClusterView&, LocalStore&,
+                                               LocalStore&, const Transfer&) {
+  throw std::logic_error("a probe has no quorum");
+}
+std::unique_ptr<Sync> make_sync(Env&, const SyncConfig&, ClusterView&, LocalStore&) {
+  throw std::logic_error("a probe has no sync");
 }
 
 }  // namespace dynamo
