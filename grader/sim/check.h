@@ -82,6 +82,7 @@ class Lone {
 
   void start(bool bootstrap = false);
   void restart();               ///< A new start on the same disk, as after kill -9.
+  void configure(const NodeConfig& config);  ///< From the next restart on: another config.
   void advance(Duration time);  ///< Fires the timers that become due, in order.
   const Disk& disk() const;
   void set_room(std::uint64_t bytes);  ///< How much the disk may grow by.

@@ -150,6 +150,11 @@ void Lone::restart() {
   state_->cross();
 }
 
+void Lone::configure(const NodeConfig& config) {
+  say("its config is changed");
+  state_->setup.config = config;
+}
+
 void Lone::advance(Duration time) {
   const Instant end = state_->now + time;
   say(json::to(time).dump() + " ms pass");
