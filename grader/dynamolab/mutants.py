@@ -12,9 +12,8 @@ from typing import Any
 
 from dynamolab import build, checks, processes
 from dynamolab.errors import GraderTrouble, LabError
-from dynamolab.grade import working_folder
 from dynamolab.labs import Check, Lab, read_json
-from dynamolab.paths import BUILD, MUTANTS, REFERENCE, shown
+from dynamolab.paths import BUILD, MUTANTS, REFERENCE, shown, working_folder
 from dynamolab.results import Outcome
 
 PATCH_DEADLINE_S = 20.0
@@ -166,7 +165,7 @@ def judge(
 
 
 def _cheapest_first(expected: Sequence[Check]) -> list[Check]:
-    return sorted(expected, key=lambda check: ("unit", "sim", "cluster").index(check.kind))
+    return sorted(expected, key=lambda check: ("unit", "sim", "plan", "cluster").index(check.kind))
 
 
 def _run(

@@ -35,6 +35,7 @@
 
 #include <gtest/gtest.h>
 
+#include <filesystem>
 #include <functional>
 #include <memory>
 #include <string>
@@ -63,6 +64,10 @@ void for_each_seed(std::size_t count, const Plan& plan, const Scenario& scenario
 void for_each_seed(std::size_t count, const std::function<Plan(std::uint64_t seed)>& plan,
                    const Scenario& scenario);
 
+/// What the student hands in beside code (the capstone's fault plans): the file that --submission
+/// named. Throws GraderTrouble if it named none.
+const std::filesystem::path& submission();
+
 /// Ends the test as failed: for what is judged over all seeds (a statistic). With the seeds' story
 /// missing, `actual` must say enough.
 [[noreturn]] void violation(const std::string& expected, const std::string& actual);
@@ -81,9 +86,9 @@ class Lone {
   Lone& operator=(const Lone&) = delete;
 
   void start(bool bootstrap = false);
-  void restart();               ///< A new start on the same disk, as after kill -9.
+  void restart();                            ///< A new start on the same disk, as after kill -9.
   void configure(const NodeConfig& config);  ///< From the next restart on: another config.
-  void advance(Duration time);  ///< Fires the timers that become due, in order.
+  void advance(Duration time);               ///< Fires the timers that become due, in order.
   const Disk& disk() const;
   void set_room(std::uint64_t bytes);  ///< How much the disk may grow by.
 

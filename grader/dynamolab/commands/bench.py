@@ -6,8 +6,7 @@ import argparse
 
 from dynamolab import bench, build, labs, results, ui
 from dynamolab.commands import common
-from dynamolab.grade import working_folder
-from dynamolab.paths import BUILD
+from dynamolab.paths import BUILD, working_folder
 
 STEPS = 4
 

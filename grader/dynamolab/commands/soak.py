@@ -9,8 +9,7 @@ import shutil
 from dynamolab import grade, labs, processes, results, ui
 from dynamolab.commands import common
 from dynamolab.errors import LabError
-from dynamolab.grade import working_folder
-from dynamolab.paths import RESULTS
+from dynamolab.paths import RESULTS, working_folder
 from dynamolab.results import Outcome
 
 

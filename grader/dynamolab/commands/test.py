@@ -7,8 +7,7 @@ import sys
 
 from dynamolab import build, labs, selftest, ui
 from dynamolab.commands import common
-from dynamolab.grade import working_folder
-from dynamolab.paths import BUILD
+from dynamolab.paths import BUILD, working_folder
 
 
 def add(parser: argparse.ArgumentParser) -> None:
