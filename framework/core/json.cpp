@@ -7,6 +7,15 @@
 
 namespace dynamo::json {
 
+bool is_utf8(std::string_view text) {
+  try {
+    static_cast<void>(Json(std::string(text)).dump());
+    return true;
+  } catch (const Json::type_error&) {
+    return false;
+  }
+}
+
 Json parse(std::string_view text) { return Json::parse(text, nullptr, false); }
 
 Json parse_or_throw(std::string_view text) {

@@ -24,6 +24,9 @@ namespace json {
 
 // parse() and text(), not Json's own parse() and dump(): those are compiled anew in each file.
 
+/// Whether `text` can stand in JSON as it is.
+bool is_utf8(std::string_view text);
+
 /// is_discarded() if `text` is no JSON.
 Json parse(std::string_view text);
 

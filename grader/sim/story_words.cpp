@@ -146,7 +146,7 @@ std::string written(const Step& step) {
 }
 
 std::string key_of_client(const Step& step) {
-  const Json data = Json::parse(step.data, nullptr, false);
+  const Json data = json::parse(step.data);
   return data.is_object() ? data.value("key", std::string()) : std::string();
 }
 
