@@ -24,9 +24,11 @@ endif()
 # Faster tools where they are found; none is needed.
 find_program(CCACHE ccache)
 if(CCACHE)
-  # Relative paths, so that another checkout of the same sources hits, too.
+  # Relative paths, so that another checkout of the same sources hits, too. Precompiled headers are
+  # cached only if told that no file asks for the time, or defines what they look at.
   set(CMAKE_CXX_COMPILER_LAUNCHER ${CMAKE_COMMAND} -E env CCACHE_BASEDIR=${CMAKE_SOURCE_DIR}
-                                  CCACHE_NOHASHDIR=1 ${CCACHE})
+                                  CCACHE_NOHASHDIR=1
+                                  CCACHE_SLOPPINESS=pch_defines,time_macros ${CCACHE})
 endif()
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" OR CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
   find_program(LLD ld.lld)

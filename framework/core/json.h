@@ -2,8 +2,6 @@
 // Heavy: only .cpp files of the framework and the grader include it.
 #pragma once
 
-#include <cctype>
-#include <cmath>
 #include <nlohmann/json.hpp>
 #include <stdexcept>
 #include <string>
@@ -12,11 +10,10 @@
 
 #include "core/codec.h"
 #include "core/history.h"
+#include "core/json_fwd.h"
 #include "core/state.h"
 
 namespace dynamo {
-
-using Json = nlohmann::ordered_json;
 
 /// Says which field of which document is wrong, and what it should be.
 class JsonError : public std::runtime_error {
@@ -25,15 +22,23 @@ class JsonError : public std::runtime_error {
 
 namespace json {
 
+// parse() and text(), not Json's own parse() and dump(): those are compiled anew in each file.
+
+/// Whether `text` can stand in JSON as it is.
+bool is_utf8(std::string_view text);
+
+/// is_discarded() if `text` is no JSON.
+Json parse(std::string_view text);
+
+/// As parse(), but throws JsonError, which says where and why `text` is no JSON.
+Json parse_or_throw(std::string_view text);
+
+/// On one line; with `indent`, on many. Bytes that are no UTF-8 are replaced, so that what comes
+/// out is JSON whatever a message held.
+std::string text(const Json& value, int indent = -1);
+
 /// Splits "a, b, c" as FIELDS wrote it.
-inline std::string_view next_name(std::string_view& names) {
-  const std::size_t comma = names.find(',');
-  std::string_view name = names.substr(0, comma);
-  names.remove_prefix(comma == names.npos ? names.size() : comma + 1);
-  while (!name.empty() && name.front() == ' ') name.remove_prefix(1);
-  while (!name.empty() && name.back() == ' ') name.remove_suffix(1);
-  return name;
-}
+std::string_view next_name(std::string_view& names);
 
 /// A field's key in JSON: a Duration carries its unit.
 template <class T>
@@ -87,61 +92,61 @@ Json to(const T& value) {
 }
 
 /// What is said of a value that is wrong: all of it if it is small.
-inline std::string excerpt(const Json& value) {
-  if (value.is_object()) return "an object";
-  if (value.is_array()) return "a list";
-  std::string text = value.dump();
-  return text.size() <= 60 ? text : text.substr(0, 60) + "…";
-}
+std::string excerpt(const Json& value);
+
+/// Throws JsonError: the place, what should stand there, and what does.
+[[noreturn]] void fail(const Json& in, const std::string& wanted, const std::string& where);
+
+// The leaves of from(), which has the contract.
+void read(const Json& in, bool& value, const std::string& where);
+void read(const Json& in, Duration& value, const std::string& where);
+void read(const Json& in, std::string& value, const std::string& where);
+std::uint64_t read_number(const Json& in, std::uint64_t most, const std::string& where);
+
+/// The fields of an object, each to be asked for by name.
+class Fields {
+ public:
+  /// Throws JsonError if `in` is no object. `in` and `where` must outlive this.
+  Fields(const Json& in, const std::string& where);
+
+  /// Null if the object has no such field.
+  const Json* find(const std::string& key);
+
+  /// Throws JsonError if the object has a field that nobody asked for.
+  void check_no_other() const;
+
+ private:
+  const Json& in_;
+  const std::string& where_;
+  std::vector<std::string> known_;
+};
 
 /// Reads `value` from `in`; absent fields keep what they have. `where` names the place for errors.
 /// Throws JsonError on a wrong type, an unknown field, or a number out of range.
 template <class T>
 void from(const Json& in, T& value, const std::string& where) {
-  const auto fail = [&](const std::string& wanted) {
-    throw JsonError(where + ": expected " + wanted + ", found " + excerpt(in));
-  };
-  if constexpr (std::is_same_v<T, bool>) {
-    if (!in.is_boolean()) fail("true or false");
-    value = in.get<bool>();
+  if constexpr (std::is_same_v<T, bool> || std::is_same_v<T, Duration> ||
+                std::is_same_v<T, std::string>) {
+    read(in, value, where);
   } else if constexpr (std::unsigned_integral<T>) {
-    if (!in.is_number_unsigned() || in.get<std::uint64_t>() > T(-1)) {
-      fail("a whole number from 0 to " + std::to_string(T(-1)));
-    }
-    value = in.get<T>();
-  } else if constexpr (std::is_same_v<T, Duration>) {
-    if (!in.is_number() || in.get<double>() < 0 || in.get<double>() > 1e12) {
-      fail("milliseconds, from 0 to 10^12");
-    }
-    value = Duration(std::llround(in.get<double>() * 1000.0));
-  } else if constexpr (std::is_same_v<T, std::string>) {
-    if (!in.is_string()) fail("a string");
-    value = in.get<std::string>();
+    value = static_cast<T>(read_number(in, T(-1), where));
   } else if constexpr (codec::is_vector<T>::value) {
-    if (!in.is_array()) fail("a list");
+    if (!in.is_array()) fail(in, "a list", where);
     value.clear();
     for (const Json& item : in) {
       const std::string place = where + "[" + std::to_string(value.size()) + "]";
       from(item, value.emplace_back(), place);
     }
   } else {
-    if (!in.is_object()) fail("an object");
-    Json rest = in;
-    std::string known;
+    Fields fields(in, where);
     value.each_field([&](std::string_view names, auto&... field) {
       const auto one = [&](auto& f) {
         const std::string key = key_of<std::remove_cvref_t<decltype(f)>>(next_name(names));
-        known += (known.empty() ? "" : ", ") + key;
-        if (!rest.contains(key)) return;
-        from(rest[key], f, where + "." + key);
-        rest.erase(key);
+        if (const Json* found = fields.find(key)) from(*found, f, where + "." + key);
       };
       (one(field), ...);
     });
-    if (!rest.empty()) {
-      throw JsonError(where + ": unknown field \"" + rest.begin().key() +
-                      "\"; known are: " + known);
-    }
+    fields.check_no_other();
   }
 }
 

@@ -78,10 +78,7 @@ bool split_target(std::string_view target, HttpRequest& request) {
 
 HttpResponse http_error(int status, std::string_view code, const std::string& message) {
   const Json body = {{"error", {{"code", code}, {"message", message}}}};
-  return {status,
-          "application/json",
-          body.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n",
-          {}};
+  return {status, "application/json", json::text(body) + "\n", {}};
 }
 
 }  // namespace dynamo::net

@@ -22,10 +22,7 @@ using net::HttpResponse;
 using Respond = net::HttpServer::Respond;
 
 HttpResponse json_response(const Json& body) {
-  return {200,
-          "application/json",
-          body.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n",
-          {}};
+  return {200, "application/json", json::text(body) + "\n", {}};
 }
 
 HttpResponse status_response(const Status& status) {

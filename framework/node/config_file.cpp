@@ -9,6 +9,7 @@
 #include <functional>
 #include <iterator>
 #include <set>
+#include <sstream>
 #include <string_view>
 
 #include "core/json.h"
@@ -76,9 +77,11 @@ Json read_json(const std::filesystem::path& file) {
   if (!in || std::filesystem::is_directory(file)) {
     throw ConfigError(file.string() + ": cannot be read; is it the path of a file?");
   }
+  std::stringstream content;
+  content << in.rdbuf();
   try {
-    return Json::parse(in);
-  } catch (const Json::parse_error& error) {
+    return json::parse_or_throw(content.str());
+  } catch (const JsonError& error) {
     throw ConfigError(file.string() + ": is not JSON: " + error.what());
   }
 }
@@ -241,7 +244,7 @@ std::string config_table() {
       "| field | default | meaning |\n|---|---|---|\n";
   for (const Meaning& meaning : kMeanings) {
     const std::string field(meaning.field);
-    table += "| `" + field + "` | `" + defaults.at(field).dump() + "` | " +
+    table += "| `" + field + "` | `" + json::text(defaults.at(field)) + "` | " +
              std::string(meaning.text) + " |\n";
   }
   return table;
@@ -269,7 +272,7 @@ std::string config_schema() {
     }
     schema["properties"][field] = std::move(property);
   }
-  return schema.dump(2) + "\n";
+  return json::text(schema, 2) + "\n";
 }
 
 }  // namespace dynamo

@@ -29,15 +29,6 @@ HttpResponse bad_request(const std::string& message) {
   return http_error(400, name_of(ErrorCode::invalid_argument), message);
 }
 
-bool is_utf8(std::string_view text) {
-  try {
-    static_cast<void>(Json(std::string(text)).dump());
-    return true;
-  } catch (const Json::type_error&) {
-    return false;
-  }
-}
-
 std::optional<std::uint64_t> number_in(std::string_view text) {
   std::uint64_t value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
@@ -92,17 +83,16 @@ HttpResponse failure(const Error& error, std::uint32_t needed, std::uint32_t got
   }
   return {status,
           "application/json",
-          Json{{"error", {{"code", name_of(error.code)}, {"message", error.message}}},
-               {"needed", needed},
-               {"acked", got}}
-                  .dump(-1, ' ', false, Json::error_handler_t::replace) +
+          json::text({{"error", {{"code", name_of(error.code)}, {"message", error.message}}},
+                      {"needed", needed},
+                      {"acked", got}}) +
               "\n",
           {}};
 }
 
 /// A value as JSON: text where it is text.
 Json in_json(const std::string& value) {
-  if (is_utf8(value)) return {{"text", value}};
+  if (json::is_utf8(value)) return {{"text", value}};
   return {{"base64", padded_base64(value)}};
 }
 
@@ -118,7 +108,7 @@ HttpResponse with_values(const KeyState& state) {
   }
   Json siblings = Json::array();
   for (const std::string& value : values) siblings.push_back(in_json(value));
-  return {300, "application/json", Json{{"siblings", siblings}}.dump() + "\n", {}};
+  return {300, "application/json", json::text({{"siblings", siblings}}) + "\n", {}};
 }
 
 /// 200, 300 or 404, each with the context of what was read; that of nothing is an empty clock.
@@ -202,7 +192,7 @@ void serve_kv(RealNode& node, const HttpRequest& request, Respond respond) {
     return respond(bad_request("a key has 1 to " + std::to_string(kMaxKeyBytes) +
                                " bytes, this one " + std::to_string(key.size())));
   }
-  if (!is_utf8(key)) return respond(bad_request("a key is text in UTF-8; this one is not"));
+  if (!json::is_utf8(key)) return respond(bad_request("a key is text in UTF-8; this one is not"));
   if (request.method == "GET") return get(node, request, key, std::move(respond));
   write(node, request, key, std::move(respond));
 }

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cstdio>
 
 #include "core/codec.h"
 #include "core/json.h"
@@ -46,8 +45,7 @@ template <class T>
 std::optional<std::string> as_json(std::string_view bytes) {
   const std::optional<T> value = from_bytes<T>(bytes);
   if (!value) return std::nullopt;
-  // Bytes that are no UTF-8 may stand in a string; a trace must be JSON all the same.
-  return json::to(*value).dump(-1, ' ', false, Json::error_handler_t::replace);
+  return json::text(json::to(*value));
 }
 
 #define INFO(T) MessageInfo{T::type_name, &as_json<T>, &as_json<T::Reply>},
@@ -89,12 +87,6 @@ Json state(const State& state) {
   return to(*inside);
 }
 
-std::string hex(std::uint64_t high, std::uint64_t low) {
-  std::array<char, 33> text{};
-  std::snprintf(text.data(), text.size(), "%016llx%016llx", static_cast<unsigned long long>(high),
-                static_cast<unsigned long long>(low));
-  return text.data();
-}
 }  // namespace json
 
 }  // namespace dynamo

@@ -101,7 +101,7 @@ TEST(Messages, have_json_with_the_names_of_their_fields) {
     fill(random, message);
     const auto text = message_to_json(type, reply, codec::encode(message));
     ASSERT_TRUE(text);
-    const Json parsed = Json::parse(*text);
+    const Json parsed = json::parse_or_throw(*text);
     message.each_field([&](std::string_view names, const auto&...) {
       while (!names.empty()) {
         const std::string name(json::next_name(names));
@@ -130,7 +130,7 @@ TEST(Json, a_config_comes_back) {
     NodeConfig config;
     fill(random, config);
     NodeConfig back;
-    json::from(Json::parse(json::to(config).dump()), back, "config");
+    json::from(json::parse_or_throw(json::text(json::to(config))), back, "config");
     EXPECT_EQ(codec::encode(back), codec::encode(config));
   }
 }

@@ -171,11 +171,11 @@ TEST(PeersFile, names_are_checked) {
 
 TEST(ConfigTable, explains_each_field_once) {
   const std::string table = config_table();
-  const Json schema = Json::parse(config_schema());
+  const Json schema = json::parse_or_throw(config_schema());
   const Json defaults = json::to(NodeConfig{});
   EXPECT_EQ(schema.at("properties").size(), defaults.size());
   for (const auto& [field, value] : defaults.items()) {
-    EXPECT_NE(table.find("| `" + field + "` | `" + value.dump() + "` |"), table.npos) << field;
+    EXPECT_NE(table.find("| `" + field + "` | `" + json::text(value) + "` |"), table.npos) << field;
     EXPECT_EQ(schema.at("properties").at(field).at("default"), value) << field;
   }
 }

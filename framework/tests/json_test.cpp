@@ -12,7 +12,7 @@ namespace {
 std::string error_of(const char* text) {
   NodeConfig config;
   try {
-    json::from(Json::parse(text), config, "c.json");
+    json::from(json::parse_or_throw(text), config, "c.json");
   } catch (const JsonError& error) {
     return error.what();
   }
@@ -20,11 +20,12 @@ std::string error_of(const char* text) {
 }
 
 TEST(JsonOut, fields_in_order_with_units) {
-  EXPECT_EQ(json::to(Version{7, "n1", 9}).dump(), R"({"counter":7,"node":"n1","incarnation":9})");
+  EXPECT_EQ(json::text(json::to(Version{7, "n1", 9})),
+            R"({"counter":7,"node":"n1","incarnation":9})");
   EXPECT_EQ(
-      json::to(Event{"n2", Change::leave, {1, "n1", 2}}).dump(),
+      json::text(json::to(Event{"n2", Change::leave, {1, "n1", 2}})),
       R"({"subject":"n2","change":"leave","version":{"counter":1,"node":"n1","incarnation":2}})");
-  EXPECT_EQ(json::to(std::vector<Placement>{{"n3", "n1"}, {"n4", ""}}).dump(),
+  EXPECT_EQ(json::text(json::to(std::vector<Placement>{{"n3", "n1"}, {"n4", ""}})),
             R"([{"host":"n3","stands_in_for":"n1"},{"host":"n4","stands_in_for":""}])");
   const Json config = json::to(NodeConfig{});
   EXPECT_EQ(config.at("gossip_period_ms"), 1000);
@@ -33,7 +34,7 @@ TEST(JsonOut, fields_in_order_with_units) {
 
 TEST(JsonOut, digest_is_hexadecimal_and_errors_are_named) {
   EXPECT_EQ(json::to(HistoryDigest{1, 255}), "000000000000000100000000000000ff");
-  EXPECT_EQ(json::to(Status(Error{ErrorCode::no_room, "full"})).dump(),
+  EXPECT_EQ(json::text(json::to(Status(Error{ErrorCode::no_room, "full"}))),
             R"({"error":{"code":"no_room","message":"full"}})");
   EXPECT_EQ(json::to(Duration(1500)), 1.5);
   EXPECT_EQ(name_of(static_cast<ErrorCode>(99)), "error 99");
@@ -41,7 +42,8 @@ TEST(JsonOut, digest_is_hexadecimal_and_errors_are_named) {
 
 TEST(JsonIn, absent_fields_keep_what_they_have) {
   NodeConfig config;
-  json::from(Json::parse(R"({"q": 64, "gossip_period_ms": 0.25, "seeds": ["n1"]})"), config, "c");
+  json::from(json::parse_or_throw(R"({"q": 64, "gossip_period_ms": 0.25, "seeds": ["n1"]})"),
+             config, "c");
   EXPECT_EQ(config.q, 64u);
   EXPECT_EQ(config.n, NodeConfig{}.n);
   EXPECT_EQ(config.gossip_period, Duration(250));

@@ -87,7 +87,7 @@ class KvTest : public ::testing::Test {
     if (response.status == 200) return text + " " + response.body;
     if (response.status != 300) return text;
     std::set<std::string> values;
-    const Json body = Json::parse(response.body);
+    const Json body = json::parse_or_throw(response.body);
     for (const Json& one : body.at("siblings")) {
       values.insert(one.contains("text") ? one["text"] : one.at("base64"));
     }
@@ -96,7 +96,7 @@ class KvTest : public ::testing::Test {
   }
 
   static Json error_of(const net::HttpResponse& response) {
-    return Json::parse(response.body).at("error");
+    return json::parse_or_throw(response.body).at("error");
   }
 
   /// Sends raw bytes to the node's HTTP port; what comes back until `done` or the end.
@@ -130,7 +130,7 @@ class KvTest : public ::testing::Test {
     for (int i = 0; i < 1000; ++i) {
       std::string key = "k";
       key += std::to_string(i);
-      const Json place = Json::parse(ask(node, "GET", "/admin/ring?key=" + key).body);
+      const Json place = json::parse_or_throw(ask(node, "GET", "/admin/ring?key=" + key).body);
       if (place["preference_list"] == Json{host}) return key;
     }
     ADD_FAILURE() << "no key of " << host;

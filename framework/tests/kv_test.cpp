@@ -85,7 +85,7 @@ TEST_F(KvTest, siblings_all_come_and_a_put_with_their_context_replaces_them) {
   const HttpResponse both = ask(node, "GET", "/kv/cart");
   EXPECT_EQ(both.status, 300);
   EXPECT_EQ(both.content_type, "application/json");
-  const Json siblings = Json::parse(both.body)["siblings"];
+  const Json siblings = json::parse_or_throw(both.body)["siblings"];
   ASSERT_EQ(siblings.size(), 2u);
   EXPECT_TRUE(std::find(siblings.begin(), siblings.end(), Json{{"text", "milk"}}) != siblings.end())
       << both.body;
@@ -138,8 +138,9 @@ TEST_F(KvTest, any_node_takes_any_request_and_contexts_are_good_at_all) {
   RealNode& n1 = start(options("n1"));
   RealNode& n2 = start(options("n2"));
   ASSERT_EQ(ask(n1, "POST", "/admin/members/n2").status, 200);
-  ASSERT_TRUE(run_until(
-      io_, [&] { return Json::parse(ask(n2, "GET", "/admin/view").body)["member"] == true; }));
+  ASSERT_TRUE(run_until(io_, [&] {
+    return json::parse_or_throw(ask(n2, "GET", "/admin/view").body)["member"] == true;
+  }));
   ASSERT_EQ(put(n1, "cart", "milk"), 204);
   ASSERT_TRUE(run_until(io_, [&] { return seen(n2, "cart") == "200 milk"; }));
   ASSERT_EQ(put(n2, "cart", "eggs", context_of(n2, "cart")), 204);
@@ -242,7 +243,7 @@ TEST_F(KvTest, stranger_gets_503_and_a_node_without_a_coordinator_501) {
     const HttpResponse refused = ask(stranger, method, "/kv/cart", "value");
     EXPECT_EQ(refused.status, 503);
     EXPECT_EQ(error_of(refused)["message"], "n2 is not a member; ask a node that is one");
-    EXPECT_FALSE(Json::parse(refused.body).contains("acked"));
+    EXPECT_FALSE(json::parse_or_throw(refused.body).contains("acked"));
     const HttpResponse absent = ask(keyless, method, "/kv/cart", "value");
     EXPECT_EQ(absent.status, 501);
     EXPECT_EQ(error_of(absent)["code"], "not_at_work");
@@ -258,7 +259,7 @@ TEST_F(KvTest, dead_owner_is_a_503_with_what_was_needed_and_what_was_got) {
   for (const char* method : {"GET", "PUT", "DELETE"}) {
     const HttpResponse response = ask(node, method, "/kv/" + key, "value");
     EXPECT_EQ(response.status, 503) << response.body;
-    const Json body = Json::parse(response.body);
+    const Json body = json::parse_or_throw(response.body);
     EXPECT_EQ(body["error"]["code"], "unavailable");
     EXPECT_EQ(body["needed"], 1);
     EXPECT_EQ(body["acked"], 0);
@@ -278,7 +279,7 @@ TEST_F(KvTest, owner_that_accepts_and_never_answers_is_a_504_at_the_deadline) {
   for (const char* method : {"GET", "PUT", "DELETE"}) {
     const HttpResponse response = ask(node, method, "/kv/" + key, "value");
     EXPECT_EQ(response.status, 504) << response.body;
-    const Json body = Json::parse(response.body);
+    const Json body = json::parse_or_throw(response.body);
     EXPECT_EQ(body["error"]["code"], "timed_out");
     EXPECT_EQ(body["needed"], 1);
     EXPECT_EQ(body["acked"], 0);

@@ -63,13 +63,13 @@ class RealNodeTest : public ::testing::Test {
   }
 
   Json get(RealNode& node, const std::string& target) {
-    return Json::parse(ask(node, "GET", target).body);
+    return json::parse_or_throw(ask(node, "GET", target).body);
   }
 
   /// "409 already_exists: message"
   std::string error(RealNode& node, const std::string& method, const std::string& target) {
     const HttpResponse response = ask(node, method, target);
-    const Json body = Json::parse(response.body);
+    const Json body = json::parse_or_throw(response.body);
     if (!body.contains("error")) return std::to_string(response.status);
     return std::to_string(response.status) + " " + body["error"]["code"].get<std::string>() + ": " +
            body["error"]["message"].get<std::string>();

@@ -7,10 +7,12 @@
 #include <iostream>
 #include <istream>
 
+#include "core/json.h"
+
 namespace dynamo::faultnet {
 
 bool say(const Json& line) {
-  const std::string text = line.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
+  const std::string text = json::text(line) + "\n";
   std::size_t written = 0;
   while (written < text.size()) {
     const ssize_t count = ::write(STDOUT_FILENO, text.data() + written, text.size() - written);

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "core/codec.h"
+#include "core/json.h"
 #include "faultnet/network.h"
 #include "faultnet/recorder.h"
 #include "faultnet/relay.h"

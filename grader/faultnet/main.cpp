@@ -14,6 +14,7 @@
 #include <iostream>
 #include <string_view>
 
+#include "core/json.h"
 #include "faultnet/control.h"
 #include "faultnet/network.h"
 #include "faultnet/recorder.h"

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <optional>
 
+#include "core/json.h"
 #include "sim/plan_json.h"
 
 namespace dynamo::faultnet {
@@ -107,7 +108,7 @@ void Network::apply(const sim::Action& action, NodeIndex from, NodeIndex to) {
     links_.heal(from, to);
   } else if (action.act == "link") {
     step.kind = Step::Kind::link;
-    step.text = json::to(action.link).dump();
+    step.text = json::text(json::to(action.link));
     const bool all = action.nodes.empty() && action.peers.empty();  // then all share one model
     if (!all) links_.set_model(from, to, action.link);
   } else {

@@ -9,7 +9,7 @@
 #include <tuple>
 #include <vector>
 
-#include "core/json.h"
+#include "core/json_fwd.h"
 #include "faultnet/recorder.h"
 #include "faultnet/spec.h"
 #include "sim/links.h"

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <iostream>
 
+#include "core/json.h"
 #include "faultnet/connection.h"
 
 namespace dynamo::faultnet {

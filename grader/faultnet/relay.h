@@ -11,7 +11,7 @@
 #include <set>
 #include <vector>
 
-#include "core/json.h"
+#include "core/json_fwd.h"
 #include "faultnet/network.h"
 
 namespace dynamo::faultnet {

@@ -12,15 +12,15 @@ namespace dynamo::faultnet {
 namespace {
 
 Json parse(const std::string& text, const std::string& where) {
-  Json document = Json::parse(text, nullptr, false);
+  Json document = json::parse(text);
   if (document.is_discarded()) throw SpecError(where + ": this is no JSON");
   if (!document.is_object())
-    throw SpecError(where + ": expected an object, found " + document.dump());
+    throw SpecError(where + ": expected an object, found " + json::text(document));
   return document;
 }
 
 Address address_of(const Json& in, const std::string& where) {
-  const std::string text = in.is_string() ? in.get<std::string>() : in.dump();
+  const std::string text = in.is_string() ? in.get<std::string>() : json::text(in);
   const std::size_t colon = text.rfind(':');
   Address address;
   if (colon != std::string::npos) {
@@ -31,7 +31,8 @@ Address address_of(const Json& in, const std::string& where) {
       return address;
     }
   }
-  throw SpecError(where + ": expected an address such as \"127.0.0.1:7001\", found " + in.dump());
+  throw SpecError(where + ": expected an address such as \"127.0.0.1:7001\", found " +
+                  json::text(in));
 }
 
 }  // namespace

@@ -144,7 +144,7 @@ class Reporter final : public testing::EmptyTestEventListener {
 
   void line(const Json& json) {
     if (file_.is_open()) {
-      file_ << json.dump(-1, ' ', false, Json::error_handler_t::replace) << std::endl;
+      file_ << json::text(json) << std::endl;
       if (!file_) throw GraderTrouble("the results file cannot be written");
     }
   }

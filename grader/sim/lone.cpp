@@ -157,7 +157,7 @@ void Lone::configure(const NodeConfig& config) {
 
 void Lone::advance(Duration time) {
   const Instant end = state_->now + time;
-  say(json::to(time).dump() + " ms pass");
+  say(json::text(json::to(time)) + " ms pass");
   std::size_t fired = 0;
   while (!state_->timers.empty() && state_->timers.begin()->first.first <= end) {
     if (++fired > kMostTimers)

@@ -11,7 +11,7 @@ namespace {
 
 template <class T>
 std::string text_of(const T& value) {
-  return json::to(value).dump(-1, ' ', false, Json::error_handler_t::replace);
+  return json::text(json::to(value));
 }
 
 template <auto M>
@@ -20,7 +20,7 @@ std::string arguments(std::string_view bytes) {
   if (!args) return "malformed";
   Json list = Json::array();
   std::apply([&](const auto&... arg) { (list.push_back(json::to(arg)), ...); }, *args);
-  return list.dump(-1, ' ', false, Json::error_handler_t::replace);
+  return json::text(list);
 }
 
 template <auto M>

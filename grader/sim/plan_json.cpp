@@ -78,8 +78,9 @@ const std::vector<std::string>& acts() {
 void validate(const LinkModel& link, const std::string& where) {
   if (link.delay_min < Duration(0)) fail(where + ".delay_min_ms", "at least 0", "less");
   if (link.delay_max < link.delay_min) {
-    fail(where + ".delay_max_ms", "at least delay_min_ms (" + json::to(link.delay_min).dump() + ")",
-         json::to(link.delay_max).dump());
+    fail(where + ".delay_max_ms",
+         "at least delay_min_ms (" + json::text(json::to(link.delay_min)) + ")",
+         json::text(json::to(link.delay_max)));
   }
   const std::pair<const char*, std::uint32_t> shares[] = {
       {"loss_ppm", link.loss_ppm},
@@ -168,7 +169,7 @@ void validate(const Plan& plan, const std::string& where) {
 }
 
 Plan plan_from_json(std::string_view text, const std::string& where) {
-  const Json document = Json::parse(text, nullptr, false);
+  const Json document = json::parse(text);
   if (document.is_discarded()) throw JsonError(where + ": this is no JSON");
   Plan plan;
   json::from(document, plan, where);
@@ -176,6 +177,6 @@ Plan plan_from_json(std::string_view text, const std::string& where) {
   return plan;
 }
 
-std::string plan_to_json(const Plan& plan) { return json::to(plan).dump(2); }
+std::string plan_to_json(const Plan& plan) { return json::text(json::to(plan), 2); }
 
 }  // namespace dynamo::sim

@@ -33,7 +33,7 @@ void write(const std::filesystem::path& file, const std::string& content) {
 
 Replay read_replay(const std::filesystem::path& file) {
   const std::string name = file.filename().string();
-  const Json document = Json::parse(content_of(file), nullptr, false);
+  const Json document = json::parse(content_of(file));
   if (document.is_discarded())
     throw JsonError(name + ": this is no JSON; give a file that a failed check named");
   Replay replay;
@@ -54,7 +54,7 @@ Replay read_replay(const std::filesystem::path& file) {
 }
 
 void write_replay(const std::filesystem::path& file, const Replay& replay) {
-  write(file, json::to(replay).dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
+  write(file, json::text(json::to(replay), 2) + "\n");
 }
 
 void write_trace(const std::filesystem::path& file, const std::vector<Step>& steps) {

@@ -8,7 +8,6 @@
 #include <optional>
 #include <utility>
 
-#include "core/json.h"
 #include "sim/check.h"
 #include "sim/checks.h"
 #include "sim/lanes.h"

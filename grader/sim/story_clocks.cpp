@@ -3,6 +3,8 @@
 #include <cstdio>
 #include <initializer_list>
 
+#include "core/json.h"
+
 namespace dynamo::sim {
 
 namespace {
@@ -15,10 +17,10 @@ bool has_just(const Json& value, std::initializer_list<const char*> fields) {
   return true;
 }
 
-std::string number(const Json& value) { return value.is_null() ? "?" : value.dump(); }
+std::string number(const Json& value) { return value.is_null() ? "?" : json::text(value); }
 
 std::string name(const Json& value) {
-  return value.is_string() ? value.get<std::string>() : value.dump();
+  return value.is_string() ? value.get<std::string>() : json::text(value);
 }
 
 /// Empty for disk 1, which is all that a unit check has.

@@ -23,8 +23,8 @@ std::string event_words(const Json& event) {
   const Json& version = event["version"];
   const std::string change = event["change"].is_string() ? event["change"].get<std::string>() : "?";
   return event["subject"].get<std::string>() + (change == "join" ? " joins" : " leaves") + " (" +
-         version.value("counter", Json(0)).dump() + "@" + version.value("node", std::string("?")) +
-         ")";
+         json::text(version.value("counter", Json(0))) + "@" +
+         version.value("node", std::string("?")) + ")";
 }
 
 /// A place of an active list.
@@ -86,7 +86,7 @@ std::string words(const Json& value) {
     }
     return text;
   }
-  return value.dump();
+  return json::text(value);
 }
 
 }  // namespace
@@ -104,12 +104,12 @@ std::string cut_at(std::string told, std::size_t most) {
 }  // namespace
 
 std::string in_words(const std::string& text, std::size_t most) {
-  const Json value = Json::parse(text, nullptr, false);
+  const Json value = json::parse(text);
   return cut_at(value.is_discarded() ? text : words(value), most);
 }
 
 std::string arguments_in_words(const std::string& text, std::size_t most) {
-  const Json value = Json::parse(text, nullptr, false);
+  const Json value = json::parse(text);
   std::string told = value.is_array() ? "" : text;
   for (const Json& argument : value.is_array() ? value : Json::array()) {
     if (!told.empty()) told.append(", ");
@@ -127,7 +127,7 @@ std::string moment_words(Instant at) {
 
 bool has_news(const Step& step) {
   if (step.writes != 0) return true;
-  const Json data = Json::parse(step.data, nullptr, false);
+  const Json data = json::parse(step.data);
   if (!data.is_object()) return false;
   bool lists = false;
   for (const auto& [key, item] : data.items()) {
@@ -146,7 +146,7 @@ std::string written(const Step& step) {
 }
 
 std::string key_of_client(const Step& step) {
-  const Json data = Json::parse(step.data, nullptr, false);
+  const Json data = json::parse(step.data);
   return data.is_object() ? data.value("key", std::string()) : std::string();
 }
 
@@ -229,7 +229,7 @@ std::string step_words(const Step& step) {
 }
 
 std::string knobs(const Plan& plan) {
-  const auto ms = [](Duration time) { return json::to(time).dump(); };
+  const auto ms = [](Duration time) { return json::text(json::to(time)); };
   const auto percent = [](std::uint32_t ppm) {
     char text[16];
     std::snprintf(text, sizeof text, "%g %%", ppm / 1e4);

@@ -25,9 +25,9 @@ std::string to_jsonl(const Step& step) {
   if (step.reply) line["reply"] = true;
   if (step.id != 0) line["id"] = step.id;
   if (step.writes != 0) line["writes"] = step.writes;
-  if (!step.data.empty()) line["data"] = Json::parse(step.data, nullptr, false);
+  if (!step.data.empty()) line["data"] = json::parse(step.data);
   if (!step.text.empty()) line["text"] = step.text;
-  return line.dump(-1, ' ', false, Json::error_handler_t::replace);
+  return json::text(line);
 }
 
 void Trace::add(Step step) {

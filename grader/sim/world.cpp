@@ -128,7 +128,7 @@ void World::State::change_links(const Action& action) {
   if (action.act == "heal") kind = Step::Kind::heal;
   if (action.act == "link") {
     kind = Step::Kind::link;
-    if (trace.recording()) text = json::to(action.link).dump();
+    if (trace.recording()) text = json::text(json::to(action.link));
   }
   if (action.act == "drop") {
     kind = Step::Kind::forget;

@@ -222,8 +222,7 @@ void World::State::client_heard(std::uint64_t number) {
   record(Step::Kind::told, operation.at, [&](Step& step) {
     step.message = operation.what;
     step.id = number + 1;
-    step.data =
-        Json{{"key", shown(operation.key)}}.dump(-1, ' ', false, Json::error_handler_t::replace);
+    step.data = json::text({{"key", shown(operation.key)}});
     step.text = to_string(operation);
   });
 }

@@ -54,6 +54,7 @@ inline void settle(World& world, const std::vector<NodeId>& nodes,
     world.start(node);
   }
   History events;
+  events.reserve(members.size());
   for (const NodeId& member : members) {
     events.push_back(
         {member, Change::join, {events.size() + 1, nodes[0], world.incarnation(nodes[0])}});

@@ -189,7 +189,7 @@ class Churn {
  public:
   /// Members stay between `least` and `most` once there are `least`; names are <prefix>1, <prefix>2
   /// …
-  Churn(Random& random, std::string prefix, std::size_t least, std::size_t most)
+  Churn(Random& random, const std::string& prefix, std::size_t least, std::size_t most)
       : random_(random), least_(least), most_(most) {
     for (std::size_t i = 1; i <= most + 4; ++i) out_.push_back(prefix + std::to_string(i));
   }

@@ -11,18 +11,21 @@ namespace {
 
 /// The hosts by token, as (token, host).
 std::vector<std::pair<KeyHash, NodeId>> tokens_of(const std::vector<NodeId>& hosts) {
-  std::vector<std::pair<KeyHash, NodeId>> tokens;
-  for (const NodeId& host : hosts) tokens.emplace_back(hash_of(host), host);
-  std::sort(tokens.begin(), tokens.end());
-  return tokens;
+  std::vector<std::pair<KeyHash, NodeId>> found;
+  found.reserve(hosts.size());
+  for (const NodeId& host : hosts) found.emplace_back(hash_of(host), host);
+  std::sort(found.begin(), found.end());
+  return found;
 }
 
 /// Distance clockwise decides: the shorter the way from `key` to a host's token, the earlier.
 std::vector<NodeId> by_distance(const std::vector<NodeId>& hosts, KeyHash key, std::size_t count) {
   std::vector<std::pair<KeyHash, NodeId>> ways;
+  ways.reserve(hosts.size());
   for (const NodeId& host : hosts) ways.emplace_back(hash_of(host) - key, host);
   std::sort(ways.begin(), ways.end());
   std::vector<NodeId> nearest;
+  nearest.reserve(ways.size());
   for (const auto& [way, host] : ways) nearest.push_back(host);
   nearest.resize(std::min(count, nearest.size()));
   return nearest;
@@ -315,7 +318,7 @@ TEST(ring, versions_order_by_counter_then_node_then_incarnation) {
        "of two events with counter 5 made at n3, the one of incarnation 100 is later than 20"}};
   Lone lone(ring_of(8));
   for (const Case& one : cases) {
-    for (History events : {one.events, History(one.events.rbegin(), one.events.rend())}) {
+    for (const History& events : {one.events, History(one.events.rbegin(), one.events.rend())}) {
       judge(one.why + ", so the members are " + text(one.members),
             ownership_wrong(owners_after(lone, events), 8, one.members));
     }

@@ -187,10 +187,10 @@ TEST(sim_clients, the_trace_tells_both_sides) {
   ASSERT_EQ(steps.size(), 2u);
   EXPECT_EQ(steps[0]->message, "put");
   EXPECT_EQ(steps[0]->text, "later = milk");
-  EXPECT_EQ(Json::parse(steps[0]->data)["key"], "later");
+  EXPECT_EQ(json::parse_or_throw(steps[0]->data)["key"], "later");
   EXPECT_EQ(steps[1]->text, "done");
   EXPECT_EQ(steps[0]->id, steps[1]->id);
-  EXPECT_EQ(Json::parse(to_jsonl(*steps[0]))["event"], "client");
+  EXPECT_EQ(json::parse_or_throw(to_jsonl(*steps[0]))["event"], "client");
 }
 
 TEST(sim_clients, replicas_that_differ_are_told_with_owner_and_value) {

@@ -50,7 +50,7 @@ class SimProgram : public testing::Test {
     std::map<std::string, Json> all;
     std::istringstream lines(content_of(folder_ / "results"));
     for (std::string line; std::getline(lines, line);) {
-      const Json json = Json::parse(line);
+      const Json json = json::parse_or_throw(line);
       if (json.contains("begin")) {
         if (begun != nullptr) *begun += json["begin"].get<std::string>() + " ";
       } else {
