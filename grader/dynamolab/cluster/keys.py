@@ -48,14 +48,22 @@ class NodeKeys:
         self._timeout_s = timeout_s
         self._connection: http.client.HTTPConnection | None = None
 
-    def get(self, key: str) -> Seen:
-        return self.ask("GET", key)
+    def get(self, key: str, r: int | None = None) -> Seen:
+        """``r``, and ``w`` below: how many hosts must take part; None: as configured."""
+        return self.ask("GET", key, hosts=r)
 
-    def put(self, key: str, value: bytes, context: str | None = None, request_id: str = "") -> Seen:
-        return self.ask("PUT", key, value, context, request_id)
+    def put(
+        self,
+        key: str,
+        value: bytes,
+        context: str | None = None,
+        request_id: str = "",
+        w: int | None = None,
+    ) -> Seen:
+        return self.ask("PUT", key, value, context, request_id, hosts=w)
 
-    def delete(self, key: str, context: str | None = None) -> Seen:
-        return self.ask("DELETE", key, None, context)
+    def delete(self, key: str, context: str | None = None, w: int | None = None) -> Seen:
+        return self.ask("DELETE", key, None, context, hosts=w)
 
     def ask(
         self,
@@ -64,6 +72,7 @@ class NodeKeys:
         body: bytes | None = None,
         context: str | None = None,
         request_id: str = "",
+        hosts: int | None = None,
     ) -> Seen:
         headers = {} if context is None else {CONTEXT: context}
         if request_id:
@@ -74,13 +83,14 @@ class NodeKeys:
         )
         self._connection = connection
         try:
-            connection.request(method, "/kv/" + quote(key, safe=""), body, headers)
+            query = "" if hosts is None else f"?{'r' if method == 'GET' else 'w'}={hosts}"
+            connection.request(method, "/kv/" + quote(key, safe="") + query, body, headers)
             response = connection.getresponse()
             data = response.read()
         except (OSError, http.client.HTTPException) as error:
             self.close()
             if method == "GET" and not fresh:
-                return self.get(key)  # The connection was of an earlier start of the node.
+                return self.get(key, hosts)  # The connection was of an earlier start of the node.
             return Seen(0, told=type(error).__name__)
         kept = response.getheader(CONTEXT)
         if response.status in (ONE, SIBLINGS):
@@ -169,7 +179,7 @@ def _wrong(
     node = NodeKeys(cluster, owner)
     with alone(cluster, owner), contextlib.closing(node):
         for key in keys:
-            seen = node.get(key)
+            seen = node.get(key, r=1)
             if not expected[key](seen):
                 wrong.append(f"{owner} alone says of {key}: {seen}")
                 if len(wrong) == most:
