@@ -1,0 +1,138 @@
+// Lab 6, part B: what one node answers a peer that compares its tree with it.
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include "sync_node.h"
+
+namespace {
+
+using namespace dynamo;
+using namespace dynamo::sim;
+
+std::string numbers(const std::vector<VnodeId>& vnodes) {
+  std::vector<std::string> names;
+  for (const VnodeId vnode : vnodes) names.push_back(std::to_string(vnode));
+  return list(names);
+}
+
+bool holds(const std::vector<VnodeId>& vnodes, VnodeId vnode) {
+  return std::find(vnodes.begin(), vnodes.end(), vnode) != vnodes.end();
+}
+
+TEST(sync, roots_that_differ_are_named) {
+  SyncNode node(5);
+  std::vector<VnodeId> mine;
+  std::vector<VnodeId> others;
+  for (VnodeId vnode = 0; vnode < kQ; ++vnode) {
+    const auto owners = node.lone.invoke<&Ring::preference_list>(vnode);
+    (among(owners, "n1") ? mine : others).push_back(vnode);
+  }
+  for (const VnodeId vnode : mine) node.hold_all(keys_of(vnode, 20 + vnode));
+  const MerkleTrees right = trees_of(node.lone.disk(), kQ);
+  const auto judge = [&](const std::vector<VnodeId>& asked, const std::vector<VnodeId>& other,
+                         const std::string& why) {
+    CompareRoots request{node.known(), {}};
+    std::vector<VnodeId> differing;
+    for (const VnodeId vnode : asked) {
+      const bool changed = holds(other, vnode);
+      request.roots.push_back({vnode, changed ? TreeHash{1, vnode} : right.root(vnode)});
+      if (changed && holds(mine, vnode)) differing.push_back(vnode);
+    }
+    const CompareRootsReply reply = node.ask(request);
+    if (reply.differing != differing) {
+      violation("asked about the roots of " + numbers(asked) + ", n1 names " + numbers(differing) +
+                    ": " + why,
+                "it names " + numbers(reply.differing));
+    }
+  };
+  judge(mine, {}, "they are all equal to its own");
+  judge(mine, mine, "each of them differs");
+  judge(mine, {mine.front(), mine.back()}, "the first and the last differ");
+  std::vector<VnodeId> back = {mine.rbegin(), mine.rend()};
+  judge(back, {mine[1], mine[2]}, "in the order of the question");
+  std::vector<VnodeId> all = others;
+  all.insert(all.end(), mine.begin(), mine.end());
+  judge(all, all, "those that it does not own are none of its business");
+  judge({}, {}, "nothing was asked");
+}
+
+TEST(sync, nodes_are_answered_as_they_stand) {
+  SyncNode node(5);
+  const std::string first = node.key(true);
+  const VnodeId mine = vnode_of(kQ, first);
+  const std::vector<std::string> keys = keys_of(mine, 120);
+  node.hold_all(keys);
+  const MerkleTrees right = trees_of(node.lone.disk(), kQ);
+  const TreePath path = path_of(keys[0], kQ);
+  const std::vector<TreePath> paths = {"", path.substr(0, 1), path.substr(0, 2), "0", path, "f"};
+  const AskNodesReply reply = node.ask(AskNodes{node.known(), mine, paths});
+  if (reply.nodes.size() != paths.size()) {
+    violation("n1, an owner of vnode " + std::to_string(mine) + ", was asked for " +
+                  std::to_string(paths.size()) + " places, and gives as many nodes",
+              "it gives " + std::to_string(reply.nodes.size()));
+  }
+  for (std::size_t i = 0; i < paths.size(); ++i) {
+    const std::string wrong = differs(reply.nodes[i], right.node(mine, paths[i]));
+    if (wrong.empty()) continue;
+    violation("the nodes come in the order of the question, and at " + place_name(mine, paths[i]) +
+                  " stands " + text(right.node(mine, paths[i])),
+              wrong);
+  }
+  const VnodeId other = vnode_of(kQ, node.key(false));
+  const AskNodesReply none = node.ask(AskNodes{node.known(), other, {"", "3"}});
+  if (!none.nodes.empty()) {
+    violation("n1 does not own vnode " + std::to_string(other) + ": it gives no nodes of it",
+              "it gives " + std::to_string(none.nodes.size()));
+  }
+}
+
+TEST(sync, copies_are_sent_as_many_as_a_batch_holds) {
+  NodeSetup setup = sync_setup();
+  setup.config.batch_bytes = 1000;
+  SyncNode node(3, setup);
+  const std::vector<std::string> keys = some_keys(30);
+  std::vector<std::string> held;
+  for (std::size_t i = 0; i < keys.size(); ++i) {
+    if (i % 5 != 4) held.push_back(keys[i]);
+  }
+  node.hold_all(held, std::string(200, 'x'));
+  const State large = version(std::string(5000, 'y'), 2);
+  node.hold(keys[11], large);
+  std::vector<std::string> rest = keys;
+  std::vector<std::string> got;
+  while (!rest.empty()) {
+    const AskCopiesReply reply = node.ask(AskCopies{node.known(), rest});
+    if (reply.answered == 0 || reply.answered > rest.size()) {
+      violation("of " + std::to_string(rest.size()) +
+                    " keys that are asked for, n1 answers at least one, and no more than these",
+                "it answers " + std::to_string(reply.answered));
+    }
+    std::size_t bytes = 0;
+    for (const Copy& copy : reply.copies) {
+      if (!copy.state || copy.hash != hash_of(copy.key, *copy.state)) {
+        violation("each copy comes with its state and the hash of it",
+                  "that of " + copy.key + (copy.state ? " has another hash" : " has no state"));
+      }
+      bytes += copy.state->bytes.size();
+      got.push_back(copy.key);
+    }
+    const auto answered = static_cast<std::ptrdiff_t>(reply.answered);
+    const bool one = reply.copies.size() == 1;
+    if (bytes > 2000 && !one) {
+      violation(
+          "a reply carries about 1000 bytes of states, as the config says, or one state",
+          std::to_string(reply.copies.size()) + " states of " + std::to_string(bytes) + " bytes");
+    }
+    rest.erase(rest.begin(), rest.begin() + answered);
+  }
+  if (got != held) {
+    violation(
+        "in the end n1 has sent the states of all keys that it holds, in the order of the "
+        "questions: " +
+            list(held),
+        list(got));
+  }
+}
+
+}  // namespace
