@@ -1,0 +1,450 @@
+// Lab 5, part A: how one node counts, in strict mode. It is n1, one of five members.
+#include <string>
+#include <vector>
+
+#include "quorum_node.h"
+
+namespace {
+
+using namespace dynamo;
+using namespace dynamo::sim;
+using namespace std::chrono_literals;
+
+std::string hosts(std::size_t count) {
+  return std::to_string(count) + (count == 1 ? " host" : " hosts");
+}
+
+TEST(quorum, a_put_is_done_when_w_hosts_hold_it) {
+  for (std::uint32_t w = 1; w <= 3; ++w) {
+    QuorumNode node("strict");
+    const std::string key = node.key(true);
+    const std::vector<NodeId> others = node.others(key);
+    node.peers[others[0]].delay = 100ms;
+    node.peers[others[1]].delay = 200ms;
+    const RequestToken put = node.put(key, "milk", w, 1);
+    if (node.value(key) != "[milk]") {
+      violation("n1, an owner of " + key + ", has put [milk] on its disk before it sends anything",
+                "its disk holds " + node.value(key));
+    }
+    const auto judge = [&](std::uint32_t holding, const std::string& who) {
+      const auto outcome = node.told(put);
+      const std::string need = "w=" + std::to_string(w) + ", and " + who + " " +
+                               (holding == 1 ? "holds" : "hold") + " the put: ";
+      if (holding < w && outcome) {
+        violation(need + "the client is told nothing yet", "it is told: " + words(outcome));
+      }
+      if (holding < w) return;
+      if (!done(outcome) || outcome->needed != w || outcome->got < w || outcome->got > holding) {
+        violation(need + "the client is told \"done\", with needed " + std::to_string(w) +
+                      " and got " + std::to_string(w),
+                  words(outcome));
+      }
+    };
+    judge(1, "n1");
+    node.pass(150ms);
+    judge(2, "n1 and " + others[0]);
+    node.pass(100ms);
+    judge(3, "all three owners");
+    for (const NodeId& owner : others) {
+      if (was_sent(node.peers[owner], key, node.held(key)->state)) continue;
+      violation(owner + ", an owner, is sent the state that n1 holds, whatever w is",
+                "it is sent none, or another one");
+    }
+  }
+}
+
+TEST(quorum, a_host_counts_once_however_often_it_confirms) {
+  NodeSetup setup = quorum_setup("strict");
+  setup.config.request_deadline = 30s;
+  QuorumNode node(setup);
+  const std::string key = node.key(true);
+  const std::vector<NodeId> others = node.others(key);
+  node.peers[others[1]].conduct = Conduct::is_silent;
+  const RequestToken first = node.put(key, "milk", 3, 1);
+  node.pass(1s);
+  const RequestToken second = node.put(key, "eggs", 3, 2);
+  node.pass(2s);
+  const RequestToken third = node.put(key, "tea", 2, 3);
+  node.pass(2s);
+  if (node.peers[others[0]].updates.size() < 3) {
+    violation(others[0] + " is sent each new state of " + key,
+              "it is sent " + std::to_string(node.peers[others[0]].updates.size()) + " Updates");
+  }
+  for (const RequestToken put : {first, second}) {
+    if (const auto outcome = node.told(put)) {
+      violation("w=3, and " + others[0] +
+                    " has confirmed several Updates: it is one host all the " +
+                    "same, so n1 and it are two, and the client is told nothing yet",
+                "it is told: " + words(outcome));
+    }
+  }
+  if (!done(node.told(third))) {
+    violation("w=2, and " + others[0] + " has confirmed the state that has this put in it: done",
+              words(node.told(third)));
+  }
+  node.lone.say(others[1] + " answers again");
+  node.peers[others[1]].conduct = Conduct::confirms;
+  node.pass(2s);
+  for (const RequestToken put : {first, second}) {
+    if (done(node.told(put)) && node.told(put)->got == 3) continue;
+    violation(
+        "all owners have confirmed a state with this put in it, though perhaps one that was " +
+            std::string("made later: done, with got 3"),
+        words(node.told(put)));
+  }
+}
+
+TEST(quorum, a_confirmation_counts_only_for_what_was_sent_and_under_equal_digests) {
+  struct Wrong {
+    Conduct conduct;
+    std::string why;
+  };
+  const std::vector<Wrong> all = {
+      {Conduct::says_nothing_of, "the others answer, and confirm nothing"},
+      {Conduct::another_hash, "the others confirm a hash that n1 never sent"},
+      {Conduct::another_history,
+       "the others' replies show another history than n1's, so perhaps other owners"}};
+  for (const Wrong& wrong : all) {
+    NodeSetup setup = quorum_setup("strict");
+    setup.config.request_deadline = 30s;
+    QuorumNode node(setup);
+    const std::string key = node.key(true);
+    node.all(wrong.conduct);
+    const RequestToken put = node.put(key, "milk", 2, 1);
+    node.pass(2s);
+    if (const auto outcome = node.told(put)) {
+      violation("w=2, and " + wrong.why + ": nobody but n1 is known to hold the put, and the " +
+                    "client is told nothing yet",
+                "it is told: " + words(outcome));
+    }
+    node.lone.say("now the others confirm what they are sent");
+    node.all(Conduct::confirms);
+    if (node.pass_until([&] { return node.told(put).has_value(); }, 5s) && done(node.told(put))) {
+      continue;
+    }
+    violation("what was not confirmed is sent again, and the others confirm it now: done",
+              words(node.told(put)));
+  }
+}
+
+/// How the peers of an owner behave, how many answers were asked for, and how many there can be.
+struct Shortage {
+  Conduct first;
+  Conduct second;
+  std::uint32_t needed;
+  std::uint32_t got;
+};
+
+TEST(quorum, who_cannot_have_enough_hosts_is_told_needed_and_got) {
+  const std::vector<Shortage> all = {{Conduct::confirms, Conduct::is_silent, 3, 2},
+                                     {Conduct::is_silent, Conduct::is_silent, 2, 1},
+                                     {Conduct::refuses, Conduct::is_silent, 3, 1},
+                                     {Conduct::refuses, Conduct::refuses, 2, 1}};
+  for (const Shortage& shortage : all) {
+    QuorumNode node("strict");
+    const std::string key = node.key(true);
+    const std::vector<NodeId> others = node.others(key);
+    node.peers[others[0]].conduct = shortage.first;
+    node.peers[others[1]].conduct = shortage.second;
+    const RequestToken put = node.put(key, "milk", shortage.needed, 1);
+    const RequestToken get = node.get(key, shortage.needed);
+    node.pass(node.deadline);
+    const std::string numbers = "needed " + std::to_string(shortage.needed) + ", got " +
+                                std::to_string(shortage.got) + ", by the deadline";
+    if (!not_met(node.told(put), shortage.needed, shortage.got)) {
+      violation("a put with w=" + std::to_string(shortage.needed) + " can be held by " +
+                    hosts(shortage.got) + ": unavailable, " + numbers,
+                words(node.told(put)));
+    }
+    if (!not_met(node.shown_to(get), shortage.needed, shortage.got)) {
+      violation("a get with r=" + std::to_string(shortage.needed) + " can be answered by " +
+                    hosts(shortage.got) + ": unavailable, " + numbers,
+                words(node.shown_to(get)));
+    }
+    node.lone.say("long after the deadline, the others answer");
+    node.all(Conduct::confirms);
+    node.pass(3s);  // A second answer would stop the node.
+    for (const NodeId& owner : others) {
+      if (was_sent(node.peers[owner], key, node.held(key)->state)) continue;
+      violation("\"quorum not met\" is no end of it: n1 holds the put, so " + owner +
+                    " is sent it, also after the answer",
+                owner + " is sent nothing with it");
+    }
+  }
+}
+
+TEST(quorum, a_full_disk_refuses_a_put_and_confirms_nothing) {
+  QuorumNode node("strict");
+  const std::string value(20'000, 'v');
+  const std::string key = node.key(true);
+  const std::vector<NodeId> others = node.others(key);
+  const Copy copy = copy_of(key, version_of("n2", value));
+  const Coordinate put{node.known(), {"amy", 1, 1}, key, {value, {}, stamp(1)}, 1};
+  node.lone.set_room(kNearlyFull);
+  if (confirms(node.ask(Update{node.known(), {copy}}), copy)) {
+    violation("n1's disk has no room for the state: it confirms no Update", "it confirms it");
+  }
+  const CoordinateReply reply = node.ask(put);
+  if (reply.pending || reply.outcome.status.ok() ||
+      reply.outcome.status.error().code != ErrorCode::no_room) {
+    violation("n1's disk has no room for the version: the put is refused with no_room at once",
+              reply.pending ? "there is no answer yet" : words(reply.outcome));
+  }
+  node.pass(2s);
+  if (node.held(key) || !receivers(node, key, others).empty()) {
+    violation("a put that was refused has changed nothing, and nothing is owed",
+              node.held(key) ? "n1's disk holds the value"
+                             : "an Update goes to " + list(receivers(node, key, others)));
+  }
+  node.lone.set_room(1 << 30);
+  const CoordinateReply again = node.ask(put);
+  if (!again.mine || !done(again.outcome) || !node.held(key)) {
+    violation("the disk has room again: the same request is executed now, and done",
+              again.pending ? "there is no answer yet" : words(again.outcome));
+  }
+}
+
+TEST(quorum, a_put_and_what_is_owed_survive_a_kill) {
+  for (const bool one_confirmed : {false, true}) {
+    QuorumNode node("strict");
+    const std::string key = node.key(true);
+    const std::vector<NodeId> others = node.others(key);
+    node.all(Conduct::is_silent);
+    if (one_confirmed) node.peers[others[0]].conduct = Conduct::confirms;
+    (void)node.put(key, "milk", 3, 1);
+    if (one_confirmed) node.pass(1s);
+    node.kill_and_restart();
+    if (node.value(key) != "[milk]") {
+      violation("n1 writes the version before the first message leaves: it survives a kill",
+                "its disk holds " + node.value(key));
+    }
+    node.all(Conduct::confirms);
+    node.pass(3s);
+    for (const NodeId& owner : others) {
+      if (one_confirmed && owner == others[0]) continue;
+      if (was_sent(node.peers[owner], key, node.held(key)->state)) continue;
+      violation(owner + " has not confirmed the put: that it is owed it stands on n1's disk " +
+                    "before the first message leaves, and after the restart n1 sends it",
+                owner + " is sent nothing");
+    }
+  }
+}
+
+TEST(quorum, what_is_owed_is_sent_until_it_is_confirmed) {
+  for (const std::uint32_t w : {1u, 3u}) {
+    QuorumNode node("strict");
+    const std::string key = node.key(true);
+    const std::vector<NodeId> others = node.others(key);
+    node.all(Conduct::is_silent);
+    const RequestToken put = node.put(key, "milk", w, 1);
+    node.pass(12s);
+    if (w == 1 ? !done(node.told(put)) : !not_met(node.told(put), 3, 1)) {
+      violation(w == 1 ? "w=1: done, since n1 holds it" : "w=3: unavailable, needed 3, got 1",
+                words(node.told(put)));
+    }
+    node.all(Conduct::says_nothing_of);
+    node.lone.say("the others answer, and confirm nothing");
+    node.pass(6s);
+    node.look_anew();
+    node.all(Conduct::confirms);
+    node.pass(3s);
+    for (const NodeId& owner : others) {
+      if (was_sent(node.peers[owner], key, node.held(key)->state)) continue;
+      violation("the client was answered 18 s ago, and " + owner +
+                    " has not confirmed: it is sent the state all the same",
+                owner + " is sent nothing");
+    }
+    node.lone.say("all owners have confirmed");
+    node.look_anew();
+    node.pass(3s);
+    if (const auto again = receivers(node, key, others); !again.empty()) {
+      violation("what all owners have confirmed is sent to nobody any more",
+                "it is sent again, to " + list(again));
+    }
+  }
+}
+
+TEST(quorum, a_repeated_request_makes_no_second_version) {
+  QuorumNode node("strict");
+  const std::string key = node.key(true);
+  const std::vector<NodeId> others = node.others(key);
+  node.all(Conduct::is_silent);
+  const RequestToken first = node.put(key, "milk", 1, 1);
+  if (!done(node.told(first))) {
+    violation("w=1, and n1 is an owner: done at once", words(node.told(first)));
+  }
+  const State held = node.held(key)->state;
+  const auto unchanged = [&] {
+    if (node.held(key)->state == held) return;
+    violation("the request was executed before: no new version is made",
+              "n1's disk holds another state: " + node.value(key));
+  };
+  node.lone.say("the same request comes again, with w=2");
+  const RequestToken second = node.put(key, "milk", 2, 1);
+  unchanged();
+  node.pass(node.deadline);
+  if (!not_met(node.told(second), 2, 1)) {
+    violation("nobody has confirmed the put, so the second time it is unavailable: needed 2, got 1",
+              words(node.told(second)));
+  }
+  node.all(Conduct::confirms);
+  for (const bool settled : {false, true}) {
+    node.lone.say(settled ? "and again, when all owners have confirmed it"
+                          : "and again; the others answer now");
+    const RequestToken again = node.put(key, "milk", 3, 1);
+    unchanged();
+    (void)node.pass_until([&] { return node.told(again).has_value(); }, node.deadline);
+    unchanged();
+    if (done(node.told(again)) && node.told(again)->got == 3) continue;
+    violation("three hosts hold what the request made the first time: done, got 3",
+              words(node.told(again)));
+  }
+}
+
+TEST(quorum, a_get_is_answered_when_r_hosts_have_answered) {
+  for (const bool owner : {true, false}) {
+    for (std::uint32_t r = 1; r <= 3; ++r) {
+      QuorumNode node("strict");
+      const std::string key = node.key(owner);
+      const std::vector<NodeId> others = node.others(key);
+      std::uint32_t heard = owner ? 1 : 0;
+      for (std::size_t i = 0; i < others.size(); ++i) {
+        node.peers[others[i]].delay = 80ms * (i + 1);
+      }
+      node.peers[others[1]].finds(version_of(others[1], "milk"));
+      const RequestToken get = node.get(key, r);
+      node.pass(30ms);
+      for (std::size_t i = 0;; ++i) {
+        const auto outcome = node.shown_to(get);
+        const std::string which = "r=" + std::to_string(r) + ", and " + hosts(heard) +
+                                  (owner ? ", n1 among them," : "") + " answered so far: ";
+        if (heard < r && outcome) {
+          violation(which + "the client hears nothing yet", words(outcome));
+        }
+        if (heard >= r && (!succeeded(outcome) || outcome->got < r)) {
+          violation(which + "the client has its answer; \"absent\" counts like \"found\"",
+                    words(outcome));
+        }
+        if (i == others.size()) break;
+        node.pass(80ms);
+        ++heard;
+      }
+      for (const NodeId& name : others) {
+        if (node.peers[name].reads > 0) continue;
+        violation("all owners are asked, not only r of them: " + list(node.owners(key)),
+                  name + " is not asked");
+      }
+      for (const NodeId& name : node.strangers(key)) {
+        if (node.peers[name].reads == 0) continue;
+        violation("in strict mode nobody but the owners is asked: " + list(node.owners(key)),
+                  name + " is asked");
+      }
+    }
+  }
+}
+
+TEST(quorum, an_owner_that_is_still_receiving_does_not_count) {
+  for (const std::uint32_t r : {2u, 3u}) {
+    QuorumNode node("strict");
+    const std::string key = node.key(true);
+    const std::vector<NodeId> others = node.others(key);
+    node.peers[others[0]].holding = Holding::not_mine;
+    node.peers[others[1]].delay = 200ms;
+    const RequestToken get = node.get(key, r);
+    node.pass(100ms);
+    if (const auto outcome = node.shown_to(get)) {
+      violation("r=" + std::to_string(r) + ", and " + others[0] +
+                    " said \"not mine\", which is no " + "answer: the client hears nothing yet",
+                words(outcome));
+    }
+    node.pass(node.deadline);
+    const auto outcome = node.shown_to(get);
+    const bool right = r == 2 ? succeeded(outcome) : not_met(outcome, 3, 2);
+    if (!right) {
+      violation("n1 and " + others[1] + " have answered: two hosts, and r=" + std::to_string(r),
+                words(outcome));
+    }
+  }
+}
+
+TEST(quorum, owners_merge_updates_and_answer_reads) {
+  QuorumNode node("strict");
+  const std::string key = node.key(true);
+  const std::string foreign = node.key(false);
+  const State one = version_of("n2", "milk");
+  const State other = version_of("n3", "eggs");
+  const State both = siblings_of({one, other});
+  const auto reads = [&](const std::string& asked, Holding right, const std::optional<State>& what,
+                         const std::string& why) {
+    const ReadReply reply = node.ask(Read{node.known(), asked});
+    if (reply.holding == right && reply.state == what) return;
+    violation(
+        "a Read of " + asked + " is answered \"" + name_of(right) + "\"" +
+            (what ? ", " + shown(*what) : "") + ": " + why,
+        "\"" + name_of(reply.holding) + "\"" + (reply.state ? ", " + shown(*reply.state) : ""));
+  };
+  reads(key, Holding::absent, std::nullopt, "n1 is an owner, and nobody ever wrote it");
+  reads(foreign, Holding::not_mine, std::nullopt, "n1 is no owner, and holds nothing");
+  UpdateReply reply = node.ask(Update{node.known(), {copy_of(key, one), copy_of(foreign, one)}});
+  if (!confirms(reply, copy_of(key, one)) || confirms(reply, copy_of(foreign, one))) {
+    violation("n1 confirms " + key + ", of which it is an owner, and not " + foreign,
+              confirms(reply, copy_of(key, one)) ? "it confirms both" : "it does not confirm it");
+  }
+  reply = node.ask(Update{node.known(), {offer_of(key, other)}});
+  if (!reply.confirmed.empty()) {
+    violation("n1 does not hold the offered state, so it does not confirm it", "it confirms it");
+  }
+  reply = node.ask(Update{node.known(), {copy_of(key, other)}});
+  if (!confirms(reply, copy_of(key, other))) {
+    violation("n1 has merged in what it was sent, so it confirms the hash that it was sent",
+              "it confirms something else, or nothing");
+  }
+  reads(key, Holding::found, both, "both were put, by writers who had not seen each other");
+  if (node.held(foreign) || node.hint(foreign)) {
+    violation("n1 keeps nothing of a key that is not its own", "its disk holds it");
+  }
+}
+
+TEST(quorum, other_histories_are_told_and_learned) {
+  QuorumNode node("strict");
+  const std::string key = node.key(true);
+  const HistoryDigest mine = digest_of(node.history);
+  const auto tells_all = [&](const Known& known) {
+    return std::all_of(node.history.begin(), node.history.end(), [&](const Event& event) {
+      return std::find(known.events.begin(), known.events.end(), event) != known.events.end();
+    });
+  };
+  const auto judge = [&](const std::string& what, const Known& known) {
+    if (known.digest == mine && tells_all(known)) return;
+    violation("the other's digest is not n1's, so n1's reply to " + what +
+                  " carries n1's own digest, and all its events",
+              known.digest == mine ? "it lacks some of them" : "it carries another digest");
+  };
+  const Known other{{3, 4}, {}};
+  const State state = version_of("n2", "milk");
+  judge("an Update", node.ask(Update{other, {copy_of(key, state)}}).known);
+  judge("a Read", node.ask(Read{other, key}).known);
+  judge("a StoreHints", node.ask(StoreHints{other, {}}).known);
+  node.lone.say("a peer tells of n6, of whom n1 has not heard");
+  const History more = then(node.history, "n6", Change::join);
+  (void)node.ask(Read{{digest_of(more), more}, key});
+  if (node.lone.invoke<&Membership::history>() != more) {
+    violation("n1 learns the events that a message carries: n6 is a member",
+              "n1 knows " + list(members_of(node.lone.invoke<&Membership::view>())));
+  }
+  node.history = more;
+  node.lone.say("the others' replies show another history than n1's");
+  node.all(Conduct::another_history);
+  (void)node.put(key, "eggs", 1, 1);
+  node.pass(3s);
+  for (const NodeId& owner : node.others(key)) {
+    const std::vector<Known>& sent = node.peers[owner].known;
+    if (std::any_of(sent.begin(), sent.end(), tells_all)) continue;
+    violation("when " + owner +
+                  "'s reply has shown another digest, n1's next Update to it carries " +
+                  "n1's events: the two become equal though no gossip runs",
+              "no Update to it does");
+  }
+}
+
+}  // namespace

@@ -1,0 +1,409 @@
+// Lab 5, part C: stand-ins and hints, as one node gives them and keeps them. n1 is one of five
+// members, sloppy mode.
+#include <string>
+#include <vector>
+
+#include "quorum_node.h"
+
+namespace {
+
+using namespace dynamo;
+using namespace dynamo::sim;
+using namespace std::chrono_literals;
+
+bool keeps(const StoreHintsReply& reply, const Copy& copy) {
+  return std::any_of(reply.kept.begin(), reply.kept.end(),
+                     [&](const Copy& one) { return one.key == copy.key && one.hash == copy.hash; });
+}
+
+/// n1 is given a hint for an owner of a key that is not its own, and confirms it.
+struct Keeper {
+  explicit Keeper(QuorumNode& node_) : Keeper(node_, node_.key(false)) {}
+  Keeper(QuorumNode& node_, const std::string& key_) : node(node_), key(key_) {
+    owners = node.owners(key);
+    owner = owners[1];
+    node.all(Conduct::is_silent);
+    give(state);
+  }
+
+  void give(const State& given) {
+    const StoreHintsReply reply =
+        node.ask(StoreHints{node.known(), {{owner, copy_of(key, given)}}});
+    if (!keeps(reply, copy_of(key, given))) {
+      violation("n1 keeps the hint for " + owner + ", and confirms it with the copy's hash",
+                "it does not confirm it");
+    }
+  }
+
+  QuorumNode& node;
+  std::string key;
+  std::vector<NodeId> owners;
+  NodeId owner;
+  State state = version_of("n2", "milk");
+};
+
+TEST(quorum, a_hint_is_kept_apart_and_confirmed_when_it_is_durable) {
+  QuorumNode node("sloppy");
+  Keeper keeper(node);
+  const auto kept = node.hint(keeper.key);
+  if (!kept || !(kept->state == keeper.state)) {
+    violation("when n1 confirms a hint, its state is on n1's disk, in `hints`: [milk]",
+              node.held(keeper.key) ? "it is in `store`, among n1's own keys"
+                                    : "`hints` has " + node.hint_value(keeper.key));
+  }
+  const State other = version_of("n3", "eggs");
+  keeper.give(other);
+  const State both = siblings_of({keeper.state, other});
+  if (node.hint_value(keeper.key) != "[eggs, milk]" || !(node.hint(keeper.key)->state == both)) {
+    violation("a second hint for the key is merged into the first: [eggs, milk]",
+              "`hints` has " + node.hint_value(keeper.key));
+  }
+  if (node.held(keeper.key)) {
+    violation("n1 is no owner of " + keeper.key + ": nothing of it is in `store`",
+              "`store` has " + node.value(keeper.key));
+  }
+  const ReadReply read = node.ask(Read{node.known(), keeper.key});
+  if (read.holding != Holding::found || read.state != both) {
+    violation("a Read finds what n1 keeps for others: [eggs, milk]",
+              "n1 answers \"" + name_of(read.holding) + "\"" +
+                  (read.state ? ", " + shown(*read.state) : ""));
+  }
+  const std::string mine = node.key(true);
+  const Copy own = copy_of(mine, keeper.state);
+  const StoreHintsReply reply = node.ask(StoreHints{node.known(), {{node.others(mine)[0], own}}});
+  if (!keeps(reply, own) || node.value(mine) != "[milk]" || node.hint(mine)) {
+    violation("n1 is an owner of " + mine + " itself: it takes a hint of it as an Update, into " +
+                  "`store`, and confirms it",
+              "`store` has " + node.value(mine) + ", `hints` has " + node.hint_value(mine) +
+                  (keeps(reply, own) ? "" : ", and it is not confirmed"));
+  }
+}
+
+TEST(quorum, a_full_disk_keeps_no_hint) {
+  QuorumNode node("sloppy");
+  const std::string key = node.key(false);
+  const Copy copy = copy_of(key, version_of("n2", std::string(20'000, 'v')));
+  const StoreHints keep{node.known(), {{node.owners(key)[0], copy}}};
+  node.lone.set_room(kNearlyFull);
+  if (keeps(node.ask(keep), copy) || node.hint(key)) {
+    violation("the disk of n1 has no room for the hint: it keeps none, and confirms none",
+              node.hint(key) ? "it writes on a full disk" : "it confirms it");
+  }
+  node.lone.set_room(1 << 30);
+  if (!keeps(node.ask(keep), copy) || !node.hint(key)) {
+    violation("the disk has room again: n1 keeps the hint, and confirms it", "it does not");
+  }
+}
+
+TEST(quorum, a_hint_goes_when_its_owner_has_confirmed_the_very_state_kept) {
+  QuorumNode node("sloppy");
+  Keeper keeper(node);
+  const auto must_keep = [&](const std::string& why) {
+    if (node.hint(keeper.key)) return;
+    violation(why + ": n1 keeps the hint", "`hints` has nothing for " + keeper.key + " any more");
+  };
+  node.lone.say(keeper.owner + " is back, and confirms the first state late");
+  node.peers[keeper.owner].conduct = Conduct::confirms;
+  node.peers[keeper.owner].delay = 200ms;
+  const auto was_offered = [&] { return was_sent(node.peers[keeper.owner], keeper.key); };
+  const auto is_on_its_way = [&] {
+    return std::any_of(node.lone.calls().begin(), node.lone.calls().end(), [&](const auto& call) {
+      return call.to == keeper.owner && call.type == message_number<Update>;
+    });
+  };
+  if (!node.pass_until(is_on_its_way, 5s)) {
+    violation("the hint is sent to " + keeper.owner + " with an Update, every retry_period",
+              "in 5 s no Update went to it");
+  }
+  keeper.give(version_of("n3", "eggs"));
+  const State both = node.hint(keeper.key)->state;
+  if (!node.pass_until(was_offered, 1s)) violation("the Update is answered", "it is not");
+  must_keep("the owner has confirmed [milk], and n1 keeps [eggs, milk] now");
+  for (const auto& [conduct, why] : std::vector<std::pair<Conduct, std::string>>{
+           {Conduct::another_history, "the owner confirmed under another digest"},
+           {Conduct::another_hash, "the owner confirmed another hash"},
+           {Conduct::says_nothing_of, "the owner confirmed nothing"}}) {
+    node.peers[keeper.owner].conduct = conduct;
+    node.pass(3s);
+    must_keep(why);
+  }
+  node.look_anew();
+  node.peers[keeper.owner].conduct = Conduct::confirms;
+  node.pass(3s);
+  if (!was_sent(node.peers[keeper.owner], keeper.key, both)) {
+    violation("the owner is sent all that n1 keeps for it: [eggs, milk]", "it is not");
+  }
+  if (node.hint(keeper.key)) {
+    violation("the owner has confirmed exactly the state that n1 keeps: the hint goes",
+              "`hints` still has " + node.hint_value(keeper.key));
+  }
+  node.look_anew();
+  node.pass(3s);
+  if (const auto sent = receivers(node, keeper.key, keeper.owners); !sent.empty()) {
+    violation("the hint has gone: nothing more is sent for it", "an Update goes to " + list(sent));
+  }
+}
+
+TEST(quorum, a_hint_survives_a_kill_and_is_delivered_however_long_it_takes) {
+  QuorumNode node("sloppy");
+  Keeper keeper(node);
+  const auto still_there = [&](const std::string& when) {
+    if (node.hint(keeper.key) && node.hint(keeper.key)->state == keeper.state) return;
+    violation(when + " n1 still keeps the hint", "`hints` has " + node.hint_value(keeper.key));
+  };
+  node.pass(20s);
+  still_there("its owner has been away for 20 s:");
+  node.kill_and_restart();
+  still_there("after kill -9 and a restart");
+  node.pass(10s);
+  still_there("10 s after the restart, its owner still being away,");
+  node.lone.say(keeper.owner + " is back");
+  node.peers[keeper.owner].conduct = Conduct::confirms;
+  node.pass(4s);
+  if (!was_sent(node.peers[keeper.owner], keeper.key, keeper.state)) {
+    violation("the owner that the hint names, " + keeper.owner + ", is sent it when it is back",
+              "it is sent nothing");
+  }
+  if (node.hint(keeper.key)) {
+    violation("the owner has confirmed: the hint goes", "`hints` still has it");
+  }
+}
+
+TEST(quorum, a_stand_in_is_given_a_hint_that_names_the_owner) {
+  QuorumNode node("sloppy");
+  const std::string key = node.key(true);
+  const std::vector<NodeId> others = node.others(key);
+  const NodeId dead = others[0];
+  const std::vector<Placement> active = node.active(key, {dead});
+  const auto place = std::find_if(active.begin(), active.end(),
+                                  [&](const Placement& one) { return one.stands_in_for == dead; });
+  const NodeId stand_in = place->host;
+  node.peers[dead].conduct = Conduct::is_silent;
+  node.peers[stand_in].delay = 250ms;
+  const RequestToken put = node.put(key, "milk", 3, 1);
+  const auto asked = [&] {
+    return std::any_of(node.lone.calls().begin(), node.lone.calls().end(), [&](const auto& call) {
+      return call.to == stand_in && call.type == message_number<StoreHints>;
+    });
+  };
+  if (!node.pass_until(asked, 1s)) {
+    violation(dead + " does not answer within call_timeout, so the next healthy host, " + stand_in +
+                  ", is sent a StoreHints",
+              "it is sent none");
+  }
+  if (const auto outcome = node.told(put)) {
+    violation("w=3; n1 and " + others[1] + " hold the put, and " + stand_in +
+                  " has confirmed nothing yet: no answer",
+              words(outcome));
+  }
+  node.pass(300ms);
+  const auto outcome = node.told(put);
+  if (!done(outcome) || outcome->needed != 3 || outcome->got != 3) {
+    violation("n1, " + others[1] + " and the stand-in " + stand_in +
+                  " hold the put: done, needed 3, got 3",
+              words(outcome));
+  }
+  const State state = node.held(key)->state;
+  for (const Hint& hint : node.peers[stand_in].hints) {
+    if (hint.owner == dead && hint.copy.key == key && hint.copy.state == state) continue;
+    violation("the hint bears the state, and the name of the owner that " + stand_in +
+                  " stands in for: " + dead,
+              "it names " + hint.owner);
+  }
+  if (was_sent(node.peers[stand_in], key)) {
+    violation(stand_in + " is no owner of " + key + ": it gets a hint, no Update", "an Update");
+  }
+  for (const auto& [name, peer] : node.peers) {
+    if (name == stand_in || peer.hints.empty()) continue;
+    violation("one host stands in for one dead owner: " + stand_in, name + " got a hint, too");
+  }
+  node.lone.say(dead + " is known to be dead; another client puts");
+  const RequestToken second = node.put(key, "tea", 3, 2);
+  if (!node.pass_until([&] { return node.told(second).has_value(); }, node.deadline) ||
+      !done(node.told(second))) {
+    violation("three healthy hosts hold the second put: done", words(node.told(second)));
+  }
+}
+
+TEST(quorum, a_stand_in_that_is_silent_too_is_replaced_while_hosts_are_left) {
+  QuorumNode node("sloppy");
+  const std::string key = node.key(true);
+  const std::vector<NodeId> others = node.others(key);
+  const NodeId dead = others[0];
+  const auto stand_in_for = [&](const std::vector<NodeId>& suspects) {
+    for (const Placement& place : node.active(key, suspects)) {
+      if (place.stands_in_for == dead) return place.host;
+    }
+    return NodeId();
+  };
+  const NodeId first = stand_in_for({dead});
+  const NodeId second = stand_in_for({dead, first});
+  for (const bool second_answers : {true, false}) {
+    node.lone.say("the silent ones: " + dead + ", " + first +
+                  (second_answers ? "" : ", " + second));
+    node.all(Conduct::confirms);
+    for (const NodeId& silent : {dead, first}) node.peers[silent].conduct = Conduct::is_silent;
+    if (!second_answers) node.peers[second].conduct = Conduct::is_silent;
+    const RequestToken put =
+        node.put(key, second_answers ? "milk" : "tea", 3, second_answers ? 1 : 2);
+    (void)node.pass_until([&] { return node.told(put).has_value(); }, node.deadline);
+    const auto outcome = node.told(put);
+    if (second_answers && (!done(outcome) || outcome->got != 3)) {
+      violation("n1, " + others[1] + " and " + second + ", who stands in for " + dead + " when " +
+                    first + " does not answer either, hold the put: done, got 3",
+                words(outcome));
+    }
+    if (!second_answers && !not_met(outcome, 3, 2)) {
+      violation("n1 and " + others[1] + " hold the put, and nobody else is left: unavailable, " +
+                    "needed 3, got 2",
+                words(outcome));
+    }
+  }
+}
+
+TEST(quorum, a_sloppy_get_takes_answers_of_stand_ins) {
+  QuorumNode node("sloppy");
+  const std::string key = node.key(false);
+  const std::vector<NodeId> owners = node.others(key);
+  const State hinted = version_of("n2", "milk");
+  for (const NodeId& owner : owners) node.peers[owner].conduct = Conduct::is_silent;
+  node.peers[owners[2]].conduct = Conduct::confirms;
+  node.peers[owners[2]].holding = Holding::absent;
+  const NodeId other = node.strangers(key)[0];
+  node.peers[other].finds(hinted);
+  const RequestToken get = node.get(key, 3);
+  (void)node.pass_until([&] { return node.shown_to(get).has_value(); }, node.deadline);
+  const auto outcome = node.shown_to(get);
+  if (!succeeded(outcome) || outcome->state.value() != hinted) {
+    violation("r=3: an owner that holds nothing, " + other +
+                  ", which keeps a hint [milk], and n1, " +
+                  "which holds nothing, stand in for two dead owners: [milk]",
+              words(outcome));
+  }
+  node.look_anew();
+  node.pass(3s);
+  if (was_sent(node.peers[other], key) || node.held(key)) {
+    violation("stand-ins are no owners: nobody repairs them",
+              was_sent(node.peers[other], key) ? other + " is sent an Update" : "n1 keeps the key");
+  }
+  node.lone.say(other + " holds nothing either, and says \"not mine\"");
+  node.peers[other].holding = Holding::not_mine;
+  const RequestToken again = node.get(key, 3);
+  (void)node.pass_until([&] { return node.shown_to(again).has_value(); }, node.deadline);
+  if (!succeeded(node.shown_to(again)) || node.shown_to(again)->state.value()) {
+    violation(
+        "a stand-in's \"not mine\" is an answer in sloppy mode, \"nothing\": r=3 is met, and " +
+            std::string("there is no such key"),
+        words(node.shown_to(again)));
+  }
+}
+
+TEST(quorum, a_node_that_is_no_owner_coordinates_with_a_hint_for_all_of_them) {
+  QuorumNode node("sloppy");
+  const std::string key = node.key(false);
+  const std::vector<NodeId> owners = node.others(key);
+  for (const NodeId& owner : owners) node.peers[owner].conduct = Conduct::is_silent;
+  const Coordinate coordinate{node.known(), {"amy", 1, 1}, key, {"milk", {}, stamp(1)}, 1};
+  const CoordinateReply reply = node.ask(coordinate);
+  if (!reply.mine || reply.pending || !done(reply.outcome) || reply.outcome.got != 1) {
+    violation("sloppy, w=1: any member may coordinate, and counts itself as one host: done, got 1",
+              !reply.mine     ? "\"not mine\""
+              : reply.pending ? "not finished yet"
+                              : words(reply.outcome));
+  }
+  if (node.hint_value(key) != "[milk]" || node.held(key)) {
+    violation("n1 is no owner of " + key + ": the write goes into `hints`, and not into `store`",
+              "`hints` has " + node.hint_value(key) + ", `store` " + node.value(key));
+  }
+  const State state = node.hint(key)->state;
+  node.pass(5s);
+  node.kill_and_restart();
+  node.look_anew();
+  for (std::size_t back = 0; back < owners.size(); ++back) {
+    if (!node.hint(key)) {
+      violation("n1 keeps the hint until all three owners have confirmed it",
+                "it is gone when " + std::to_string(back) + " have");
+    }
+    node.lone.say(owners[back] + " is back");
+    node.peers[owners[back]].conduct = Conduct::confirms;
+    node.pass(4s);
+    if (was_sent(node.peers[owners[back]], key, state)) continue;
+    violation("all owners are named by such a hint: when " + owners[back] +
+                  " is back, it is sent the state",
+              "it is sent nothing");
+  }
+  if (node.hint(key) || node.held(key)) {
+    violation("all owners have confirmed: n1 keeps nothing of the key any more",
+              "`hints` has " + node.hint_value(key) + ", `store` " + node.value(key));
+  }
+}
+
+/// A hint of n1's for a node that is removed now, such that n1 does not become an owner by that.
+Keeper kept_for_a_removed_node(QuorumNode& node) {
+  const NodeId gone = Keeper(node).owner;
+  std::vector<Keeper> keepers;
+  for (std::size_t i = 0; keepers.size() < 8; ++i) {
+    const std::string key = node.key(false, i);
+    if (node.owners(key)[1] == gone) keepers.emplace_back(node, key);
+  }
+  node.pass(2s);
+  node.lone.say(gone + " is removed");
+  node.learn(then(node.history, gone, Change::leave));
+  for (const Keeper& keeper : keepers) {
+    if (!among(node.owners(keeper.key), "n1")) return keeper;
+  }
+  throw std::logic_error("n1 becomes an owner of each of eight keys");
+}
+
+TEST(quorum, a_hint_for_a_removed_node_goes_to_the_owners_of_today) {
+  QuorumNode node("sloppy", 6);
+  const Keeper keeper = kept_for_a_removed_node(node);
+  const std::vector<NodeId> today = node.owners(keeper.key);
+  node.all(Conduct::confirms);
+  node.peers[keeper.owner].conduct = Conduct::is_silent;
+  const NodeId slow = today.back();
+  node.peers[slow].conduct = Conduct::is_silent;
+  node.look_anew();
+  node.pass(4s);
+  if (!node.hint(keeper.key)) {
+    violation("the history grew, so the hint is owed to all of today's owners, " + list(today) +
+                  ", and kept until each of them has confirmed it",
+              "it is gone, and " + slow + " has not confirmed it");
+  }
+  node.peers[slow].conduct = Conduct::confirms;
+  node.pass(4s);
+  for (const NodeId& owner : today) {
+    if (was_sent(node.peers[owner], keeper.key, keeper.state)) continue;
+    violation("the hint's owner was removed: all owners of today, " + list(today) + ", are sent it",
+              owner + " is not sent it");
+  }
+  if (node.hint(keeper.key)) {
+    violation("all owners of today have confirmed: the hint goes, though the node that it named " +
+                  std::string("has not"),
+              "`hints` still has it");
+  }
+}
+
+TEST(quorum, a_keeper_that_becomes_an_owner_owns_what_it_kept) {
+  QuorumNode node("sloppy", 4);
+  Keeper keeper(node);
+  node.lone.say(keeper.owner + " is removed, and n1 becomes an owner");
+  node.learn(then(node.history, keeper.owner, Change::leave));
+  const std::vector<NodeId> others = node.others(keeper.key);
+  node.all(Conduct::confirms);
+  node.peers[keeper.owner].conduct = Conduct::is_silent;
+  node.look_anew();
+  node.pass(4s);
+  if (node.value(keeper.key) != "[milk]" || node.hint(keeper.key)) {
+    violation("n1 is an owner of " + keeper.key + " now: what it kept for others is its own, in " +
+                  "`store`, and `hints` is empty",
+              "`store` has " + node.value(keeper.key) + ", `hints` " + node.hint_value(keeper.key));
+  }
+  for (const NodeId& owner : others) {
+    if (was_sent(node.peers[owner], keeper.key, keeper.state)) continue;
+    violation("the other owners of today, " + list(others) + ", are owed it",
+              owner + " is not sent it");
+  }
+}
+
+}  // namespace
