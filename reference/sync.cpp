@@ -118,7 +118,7 @@ class Trees {
   Trees(Env& env, const LocalStore& store, std::uint32_t q) : env_(env), store_(store), q_(q) {}
 
   void start() {
-    const std::string kept = to_bytes(q_);
+    const std::string kept = to_bytes(std::uint64_t{q_});
     if (env_.storage().get(kSpace, kKept) == kept) return;
     erase_all(kRows);
     erase_all(kRoots);
@@ -311,13 +311,8 @@ class Exchanges {
         budget_(env, config) {}
 
   void start() {
-    last_peer_ = env_.self();  // so that not all nodes begin with the same peer,
-    const auto period = static_cast<std::uint64_t>(config_.sync_period.count());
-    const Duration phase(env_.random(std::max<std::uint64_t>(period, 1)));  // nor all at once
-    env_.after(phase, [this] {
-      begin();
-      every(env_, config_.sync_period, [this] { begin(); });
-    });
+    last_peer_ = env_.self();  // its successor comes first: not all begin with the same peer
+    every(env_, config_.sync_period, [this] { begin(); });
   }
 
   void history_grew() {
