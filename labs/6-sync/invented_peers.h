@@ -94,17 +94,15 @@ class Peers {
   };
 
   Peers(SyncNode& node, std::size_t members) : node_(node) {
-    const std::size_t batch = NodeConfig().batch_bytes;
     for (std::size_t i = 2; i <= members; ++i)
-      peers_.emplace(node_name(i), InventedPeer(node.q, batch));
+      peers_.emplace(node_name(i), InventedPeer(node.q, node.batch_bytes));
   }
 
   InventedPeer& at(const NodeId& name) { return peers_.at(name); }
   InventedPeer& n2() { return at("n2"); }
 
   /// Lets time pass, and answers all that n1 asks at once. In the end every call is answered.
-  void run(Duration time) {
-    const Duration step = std::chrono::milliseconds(50);
+  void run(Duration time, Duration step = std::chrono::milliseconds(250)) {
     std::size_t calls = 0;
     for (const Duration end = now_ + time; now_ < end; now_ += step) {
       node_.lone.advance(step);
@@ -213,7 +211,7 @@ struct Pair {
       const auto held = node.held(key);
       if (!held || !(held->state == state)) {
         violation("n1 holds " + described(state) + " for " + key + ", " + when,
-                  "it holds " + node.value(key));
+                  "it holds " + (held ? described(held->state) : std::string("nothing")));
       }
       const auto theirs = peers.n2().held().find(key);
       if (theirs == peers.n2().held().end() || !(theirs->second == state)) {
@@ -228,7 +226,10 @@ struct Pair {
   static std::string described(const State& state) {
     const auto values = values_in(state);
     if (!values) return "bytes that are no state";
-    return values->empty() ? "a deletion" : list(*values);
+    if (values->empty()) return "a deletion";
+    constexpr std::size_t kShort = 30;
+    const std::string text = list(*values);
+    return text.size() <= kShort ? text : text.substr(0, kShort) + "…]";
   }
 
   SyncNode node;

@@ -51,7 +51,9 @@ inline std::vector<std::string> keys_of(VnodeId vnode, std::size_t count,
 /// n1, one of three members: it owns every key.
 struct SyncNode : OneNode {
   explicit SyncNode(std::size_t members = 3, NodeSetup setup = sync_setup())
-      : OneNode(members, setup, setup.self == "n1"), q(setup.config.q) {}
+      : OneNode(members, setup, setup.self == "n1"),
+        q(setup.config.q),
+        batch_bytes(setup.config.batch_bytes) {}
 
   /// Sends n1 states, as a peer that propagates.
   void hold(const std::vector<Copy>& copies) {
@@ -123,6 +125,7 @@ struct SyncNode : OneNode {
   }
 
   const std::uint32_t q;
+  const std::size_t batch_bytes;
 };
 
 }  // namespace dynamo::sim

@@ -376,7 +376,7 @@ void judge_rate(bool push) {
   }
   pair.node.lone.say(push ? "n2 lacks 200 keys, of 1000 bytes each"
                           : "n1 lacks 200 keys, of 1000 bytes each");
-  pair.peers.run(30s);
+  pair.peers.run(30s, 50ms);
   const auto& said = pair.peers.said();
   for (std::size_t begin = 0; begin < said.size(); ++begin) {
     std::size_t bytes = 0;
