@@ -646,7 +646,9 @@ class Quorums final : public QuorumCoordinator, private Waiting {
     const std::string& key = hint.copy.key;
     if (!hint.copy.state || !hinted_.room_for(key)) return false;
     if (!hints_.merge(key, *hint.copy.state).ok()) return false;
-    hinted_.owe(key, {hint.owner});
+    // Who sent it may not know yet that its owner was removed.
+    const std::vector<NodeId> owners = owners_of(key, view_);
+    hinted_.owe(key, contains(owners, hint.owner) ? std::vector<NodeId>{hint.owner} : owners);
     return true;
   }
 
