@@ -42,7 +42,8 @@ struct Peer {
   Duration delay = std::chrono::milliseconds(1);  ///< Between a call and its answer.
   Holding holding = Holding::absent;              ///< What it says to a Read …
   std::optional<State> state;                     ///< … and what it says that it holds.
-  std::vector<Copy> updates;                      ///< What it was sent, with or without states.
+  std::vector<Copy> updates;                      ///< What came to it, with or without states;
+                                                  ///< reads_only: what went to it.
   std::vector<Hint> hints;                        ///< What it was given to keep.
   std::size_t reads = 0;                          ///< How often it was asked.
   std::vector<Known> known;                       ///< What n1's messages to it carried.
@@ -221,6 +222,10 @@ struct QuorumNode : OneNode {
   void answer(const Lone::Call& call) {
     Peer& peer = peers[call.to];
     if (silent(peer, call) || peer.delay > call.timeout) {
+      if (const auto update = codec::decode<Update>(call.bytes);
+          update && peer.conduct == Conduct::reads_only && call.type == message_number<Update>) {
+        peer.updates.insert(peer.updates.end(), update->copies.begin(), update->copies.end());
+      }
       return lone.end_call(call.id, Error{ErrorCode::timed_out, "no answer"});
     }
     if (peer.conduct == Conduct::refuses) {

@@ -109,8 +109,8 @@ inline void is_quiet(World& world, const std::string& when) {
       "nothing is owed any more, so no message of this lab is sent, " + when, 2s);
 }
 
-/// What lies on the disks at rest is what clients may expect. Siblings; see
-/// expected_with_siblings.
+/// What lies on the disks at rest is what clients may expect; `again`: as expected_with_siblings
+/// has it. A put that two nodes executed has left two versions of one value.
 inline void expect_what_was_put(World& world, bool again = false) {
   std::set<std::string> keys;
   for (const ClientOperation& operation : world.client_operations()) {
@@ -119,54 +119,71 @@ inline void expect_what_was_put(World& world, bool again = false) {
   for (const std::string& key : keys) {
     const NodeId owner = preference_list(world, key).front();
     const auto held = held_for(world, owner, key);
-    const auto values = held ? values_in(held->state).value_or(std::vector<std::string>{"no state"})
-                             : std::vector<std::string>{};
+    auto values = held ? values_in(held->state).value_or(std::vector<std::string>{"no state"})
+                       : std::vector<std::string>{};
+    if (again) values.erase(std::unique(values.begin(), values.end()), values.end());
     const std::string wrong = contradicts(values, expected_with_siblings(world, key, again));
     world.expect(wrong.empty(), "no put that a client was told is done has got lost, of " + key,
                  owner + ", an owner: " + wrong);
   }
 }
 
-/// Property 5.2, from what clients asked and heard alone: each get sees every put that was
-/// acknowledged before it began, if their hosts are more than N together. Each put has a value of
-/// its own, and nobody deletes. How many such pairs there were.
-inline std::size_t every_get_is_fresh(World& world) {
-  std::map<std::string, std::set<std::string>> shown;  // by key and context: what a get had shown
-  std::map<std::string, std::set<std::string>> seen;   // by value: what its writer had seen
-  std::vector<const ClientOperation*> done;
-  std::vector<const ClientOperation*> reads;
-  using Outcome = ClientOperation::Outcome;
-  for (const ClientOperation& operation : world.client_operations()) {
-    if (operation.write()) {
-      if (!operation.context.empty()) {
-        seen[*operation.value] = shown[operation.key + '\n' + operation.context];
+/// What the writer of each value had seen, from what clients asked and heard alone. Each put has a
+/// value of its own; a context stands for what the gets showed that returned it.
+class Seen {
+ public:
+  explicit Seen(const World& world) {
+    for (const ClientOperation& operation : world.client_operations()) {
+      if (!operation.write()) {
+        shown_[operation.key + operation.read_context].insert(operation.values.begin(),
+                                                              operation.values.end());
+      } else if (operation.value && !operation.context.empty()) {
+        context_[*operation.value] = operation.key + operation.context;
       }
-      if (operation.done()) done.push_back(&operation);
-    } else if (operation.outcome == Outcome::found || operation.outcome == Outcome::absent) {
-      std::set<std::string>& all = shown[operation.key + '\n' + operation.read_context];
-      all.clear();
-      for (const std::string& value : operation.values) {
-        all.insert(value);
-        all.insert(seen[value].begin(), seen[value].end());
-      }
-      reads.push_back(&operation);
     }
   }
+
+  /// Also through others, whose values it had seen.
+  const std::set<std::string>& by_writer_of(const std::string& value) {
+    const auto [known, fresh] = seen_.try_emplace(value);
+    const auto context = context_.find(value);
+    if (!fresh || context == context_.end()) return known->second;
+    for (const std::string& read : shown_[context->second]) {
+      const std::set<std::string> before = by_writer_of(read);
+      known->second.insert(read);
+      known->second.insert(before.begin(), before.end());
+    }
+    return known->second;
+  }
+
+ private:
+  std::map<std::string, std::set<std::string>> shown_;  ///< By key and context.
+  std::map<std::string, std::string> context_;          ///< By value: key and context of its put.
+  std::map<std::string, std::set<std::string>> seen_;   ///< By value.
+};
+
+/// Property 5.2: each get sees every put that was acknowledged before it began, if their hosts are
+/// more than N together. Nobody deletes. How many such pairs there were.
+inline std::size_t every_get_is_fresh(World& world) {
+  Seen seen(world);
   std::size_t pairs = 0;
-  for (const ClientOperation* read : reads) {
-    for (const ClientOperation* write : done) {
-      const bool meets = hosts_of(world, *read) + hosts_of(world, *write) > world.plan().config.n;
-      if (write->key != read->key || !(write->answered < read->asked) || !meets) continue;
+  for (const ClientOperation& read : world.client_operations()) {
+    using Outcome = ClientOperation::Outcome;
+    if (read.outcome != Outcome::found && read.outcome != Outcome::absent) continue;
+    for (const ClientOperation& write : world.client_operations()) {
+      const bool meets = hosts_of(world, read) + hosts_of(world, write) > world.plan().config.n;
+      if (!write.done() || write.key != read.key || !meets) continue;
+      if (!(write.answered < read.asked)) continue;
       ++pairs;
       const bool fresh =
-          std::any_of(read->values.begin(), read->values.end(), [&](const std::string& value) {
-            return value == *write->value || seen[value].contains(*write->value);
+          std::any_of(read.values.begin(), read.values.end(), [&](const std::string& value) {
+            return value == *write.value || seen.by_writer_of(value).contains(*write.value);
           });
       world.expect(fresh,
-                   with_hosts(world, *read) + " sees " + with_hosts(world, *write) +
+                   with_hosts(world, read) + " sees " + with_hosts(world, write) +
                        ", which was done before it began: it shows that value, or one whose " +
                        "writer had seen it",
-                   [&] { return "it shows " + to_string(*read); });
+                   [&] { return "it shows " + to_string(read); });
     }
   }
   return pairs;
