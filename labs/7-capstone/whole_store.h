@@ -32,10 +32,12 @@ inline bool contains(const std::vector<NodeId>& names, const NodeId& name) {
 /// What is wrong with what clients see of `key` now, asked at `node`: empty if nothing is. Judged
 /// when the store is at rest, from what clients wrote and heard alone.
 inline std::string wrong_values(World& world, const std::string& key, const NodeId& node) {
-  // Links may go on losing messages: then a 503 or a timeout says nothing, and a client asks again.
+  // A 503 or a timeout says nothing: links may go on losing messages, and owners be receiving
+  // vnodes that hold no key.
   constexpr int kMostTries = 20;
   const ClientOperation* get = nullptr;
   for (int tries = 0; tries < kMostTries && (get == nullptr || get->unknown()); ++tries) {
+    if (get != nullptr) world.run_for(500ms);
     get = &world.get(node, key);
   }
   if (get->outcome != ClientOperation::Outcome::found && !get->absent()) {
