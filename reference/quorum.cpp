@@ -26,6 +26,14 @@ bool contains(const std::vector<NodeId>& nodes, const NodeId& node) {
   return std::find(nodes.begin(), nodes.end(), node) != nodes.end();
 }
 
+/// Who did not answer last time comes last: it would cost a timeout, but it may be back.
+std::vector<NodeId> healthy_first(std::vector<NodeId> nodes, const ClusterView& view) {
+  const std::vector<NodeId> suspects = view.suspects();
+  std::stable_partition(nodes.begin(), nodes.end(),
+                        [&](const NodeId& node) { return !contains(suspects, node); });
+  return nodes;
+}
+
 /// The hosts that keep `key`.
 std::vector<NodeId> owners_of(std::string_view key, const ClusterView& view) {
   return view.preference_list(view.vnode_of(key));
@@ -69,16 +77,17 @@ class Introductions {
   std::set<NodeId> differing_;  ///< Peers whose last reply showed another digest.
 };
 
-/// Who waits to hear that hosts hold what was written here.
+/// Who waits to hear that hosts hold what was written here. `number` says up to which of this
+/// node's writes the state goes that the host was sent.
 class Waiting {
  public:
   virtual ~Waiting() = default;
-  /// `node` holds `key` as it was here after the write with this number, on its disk.
+  /// `node` has `key` on its disk, with all those writes in it.
   virtual void holds(const NodeId& node, const std::string& key, std::uint64_t number) = 0;
-  /// `node` was asked to hold `key`, and did not say that it does.
-  virtual void declines(const NodeId& node, const std::string& key) = 0;
-  /// `node` did not answer.
-  virtual void silent(const NodeId& node) = 0;
+  /// `node` got that state, and did not say that it holds it.
+  virtual void declines(const NodeId& node, const std::string& key, std::uint64_t number) = 0;
+  /// `node` did not answer. `sent`: what of.
+  virtual void silent(const NodeId& node, const std::map<std::string, std::uint64_t>& sent) = 0;
 };
 
 /// Keys of one store that other nodes have not confirmed as they are held here now. There are two
@@ -100,39 +109,46 @@ class Debts {
         space_(std::move(space)),
         settled_(std::move(settled)) {}
 
+  /// What to send of a key. After a state was sent without an answer, the peer may well have it: so
+  /// it is only offered then, and sent again if the peer does not confirm the hash.
+  enum class What : std::uint8_t { state, offer };
+
   bool room_for(const std::string& key) const {
     return env_.storage().room(2 * key.size() + config_.n * kNameBytes + kRecordBytes);
   }
 
   /// After a start: all that the records name.
   void load() {
-    for (const auto& [key, owners] : records()) enqueue(key, owners, What::offer);
+    for (const auto& [key, owners] : records()) {
+      for (const NodeId& owner : owners) peers_[owner].owed[key] = What::offer;
+    }
     send_all();
   }
 
   /// After the owners have become others: all of today's owners are owed everything.
   void load_for_todays_owners() {
-    for (auto& [node, peer] : peers_) peer.owed.clear();
+    for (auto& [node, peer] : peers_) {
+      peer.owed.clear();
+      peer.fresh.clear();
+    }
     for (const auto& [key, before] : records()) {
       const std::vector<NodeId> owners = owners_of(key, view_);
       // Without members nobody can be owed anything, and nobody has confirmed anything either.
-      if (!owners.empty()) owe(key, without(owners, env_.self()));
+      if (!owners.empty()) note(key, without(owners, env_.self()), What::offer);
     }
+    send_all();
   }
 
-  /// `nodes` are to have `key` as it is now, and so is everybody who is owed it already. `number`
-  /// says which of this node's writes that is.
-  void owe(const std::string& key, const std::vector<NodeId>& nodes, std::uint64_t number = 0) {
+  /// `nodes` are to have `key` as it is now, and so is everybody who is owed it already. `number`:
+  /// of the newest of this node's writes in it; 0: none.
+  void owe(const std::string& key, const std::vector<NodeId>& nodes, std::uint64_t number = 0,
+           What what = What::state) {
     if (number != 0) numbers_[key] = number;
     std::set<NodeId> all(nodes.begin(), nodes.end());
     for (const auto& [node, peer] : peers_) {
       if (peer.owed.contains(key)) all.insert(node);
     }
-    if (all.empty()) return settle_key(key);
-    const std::vector<NodeId> names(all.begin(), all.end());
-    env_.storage().put(space_, key, to_bytes(names));
-    enqueue(key, names, What::state);
-    for (const NodeId& node : names) peers_[node].resting = false;  // it may be back
+    note(key, {all.begin(), all.end()}, what);
     send_all();
   }
 
@@ -141,15 +157,18 @@ class Debts {
                        [&](const auto& entry) { return entry.second.owed.contains(key); });
   }
 
-  std::vector<std::string> keys() const {
-    std::vector<std::string> all;
-    for (const auto& [key, owners] : records()) all.push_back(key);
-    return all;
+  /// Of the newest write here that is in the key's state, as far as somebody may wait for it.
+  std::uint64_t number_of(const std::string& key) const {
+    const auto found = numbers_.find(key);
+    return found == numbers_.end() ? 0 : found->second;
   }
 
   /// Forgets the key: it is held elsewhere now.
   void forget(const std::string& key) {
-    for (auto& [node, peer] : peers_) peer.owed.erase(key);
+    for (auto& [node, peer] : peers_) {
+      peer.owed.erase(key);
+      peer.fresh.erase(key);
+    }
     numbers_.erase(key);
     env_.storage().erase(space_, key);
   }
@@ -157,10 +176,6 @@ class Debts {
  private:
   static constexpr std::size_t kNameBytes = 40;
   static constexpr std::size_t kRecordBytes = 64;
-
-  /// What to send of a key next. After a state was sent without an answer, the peer may well have
-  /// it: so it is only offered then, and sent again if the peer does not confirm the hash.
-  enum class What : std::uint8_t { state, offer };
 
   /// What one Update carried of a key.
   struct Sent {
@@ -172,7 +187,8 @@ class Debts {
 
   struct Peer {
     std::map<std::string, What> owed;
-    std::string last;      ///< The key sent last: the next batch begins behind it.
+    std::set<std::string> fresh;  ///< Of those: not sent yet as they are now. A client may wait.
+    std::string last;             ///< The key sent last: the next batch goes on behind it.
     bool waiting = false;  ///< For the answer to an Update: one at a time, so that batches form.
     bool resting = false;  ///< Until the next try, since the last one was in vain.
   };
@@ -188,8 +204,14 @@ class Debts {
     return all;
   }
 
-  void enqueue(const std::string& key, const std::vector<NodeId>& nodes, What what) {
-    for (const NodeId& node : nodes) peers_[node].owed[key] = what;
+  /// `nodes`, and nobody else, are owed the key.
+  void note(const std::string& key, const std::vector<NodeId>& nodes, What what) {
+    if (nodes.empty()) return settle_key(key);
+    env_.storage().put(space_, key, to_bytes(nodes));
+    for (const NodeId& node : nodes) {
+      peers_[node].owed[key] = what;
+      peers_[node].fresh.insert(key);
+    }
   }
 
   void send_all() {
@@ -197,57 +219,67 @@ class Debts {
   }
 
   void send(const NodeId& node) {
-    Peer& peer = peers_[node];
-    if (peer.waiting || peer.resting || peer.owed.empty()) return;
+    const Peer& peer = peers_[node];
+    if (peer.waiting || (peer.resting && peer.fresh.empty())) return;
     Update update{introductions_.to(node), {}};
-    // One key is enough to see whether a silent peer is back.
-    const bool silent = contains(view_.suspects(), node);
-    const Batch batch = fill(update.copies, node, silent ? 0 : config_.batch_bytes);
+    const Batch batch = fill(update.copies, node);
     if (batch.empty()) return;
-    peer.waiting = true;
+    peers_[node].waiting = true;
     env_.call(node, update, config_.call_timeout, [this, node, batch](Result<UpdateReply> reply) {
       peers_[node].waiting = false;
-      const bool answered = reply.ok();
-      const bool go_on = answered && take(node, *reply, batch);
-      if (!answered) waiting_.silent(node);
+      const bool go_on = reply.ok() && take(node, *reply, batch);
+      if (!reply.ok()) say_silent(node, batch);
       if (go_on) {
-        send(node);
+        peers_[node].resting = false;  // it may have come back
       } else {
         rest(node);
       }
+      send(node);
     });
   }
 
-  /// Copies of what is owed, about `bytes` of them and at least one, going round the keys.
-  Batch fill(std::vector<Copy>& copies, const NodeId& node, std::size_t bytes) {
+  /// Copies of what is owed, at least one, and about as many as a batch may have: first what is
+  /// fresh, then the rest, going round the keys.
+  Batch fill(std::vector<Copy>& copies, const NodeId& node) {
     Batch batch;
+    std::size_t bytes = 0;
     Peer& peer = peers_[node];
-    std::size_t filled = 0;
-    auto next = peer.owed.upper_bound(peer.last);
-    for (std::size_t left = peer.owed.size(); left > 0; --left) {
+    for (const std::string& key : std::vector<std::string>(peer.fresh.begin(), peer.fresh.end())) {
+      if (bytes >= config_.batch_bytes) return batch;
+      bytes += add(copies, batch, node, key);
+    }
+    if (peer.resting) return batch;
+    // One key is enough to see whether a silent peer is back.
+    const std::size_t most = contains(view_.suspects(), node) ? 1 : config_.batch_bytes;
+    for (std::size_t left = peer.owed.size(); left > 0 && bytes < most; --left) {
+      auto next = peer.owed.upper_bound(peer.last);
       if (next == peer.owed.end()) next = peer.owed.begin();
-      const auto at = next++;
-      std::optional<State> state = store_.get(at->first);
-      if (!state) {  // it became a stray, and Transfer was faster
-        settle(node, std::string(at->first));
-        continue;
-      }
-      Copy copy{at->first, hash_of(at->first, *state), std::nullopt};
-      const bool whole = at->second == What::state;
-      if (whole) copy.state = std::move(state);
-      filled += copy.key.size() + sizeof(StateHash) + (copy.state ? copy.state->bytes.size() : 0);
-      if (!copies.empty() && filled > bytes) break;
-      batch[copy.key] = {copy.hash, number_of(copy.key), whole};
-      copies.push_back(std::move(copy));
-      at->second = What::offer;
-      peer.last = at->first;
+      if (next == peer.owed.end()) break;
+      const std::string key = next->first;
+      peer.last = key;
+      if (!batch.contains(key)) bytes += add(copies, batch, node, key);
     }
     return batch;
   }
 
-  std::uint64_t number_of(const std::string& key) const {
-    const auto found = numbers_.find(key);
-    return found == numbers_.end() ? 0 : found->second;
+  /// How many bytes `key` adds to a message.
+  std::size_t add(std::vector<Copy>& copies, Batch& batch, const NodeId& node,
+                  const std::string& key) {
+    Peer& peer = peers_[node];
+    peer.fresh.erase(key);
+    std::optional<State> state = store_.get(key);
+    if (!state) {  // it became a stray, and Transfer was faster
+      settle(node, key);
+      return 0;
+    }
+    What& what = peer.owed.at(key);
+    Copy copy{key, hash_of(key, *state), std::nullopt};
+    batch[key] = {copy.hash, number_of(key), what == What::state};
+    if (what == What::state) copy.state = std::move(state);
+    what = What::offer;
+    copies.push_back(std::move(copy));
+    const Copy& added = copies.back();
+    return key.size() + sizeof(StateHash) + (added.state ? added.state->bytes.size() : 0);
   }
 
   /// Settles what `node` has confirmed. False: sending more at once would be in vain.
@@ -267,14 +299,21 @@ class Debts {
       if (confirmed.contains(key)) continue;
       std::map<std::string, What>& owed = peers_[node].owed;
       if (const auto found = owed.find(key); found != owed.end()) found->second = What::state;
-      if (sent.whole) waiting_.declines(node, key);
-      in_vain = in_vain && sent.whole;
+      if (sent.whole) waiting_.declines(node, key, sent.number);
+      if (!sent.whole) in_vain = false;
     }
     return !in_vain;
   }
 
+  void say_silent(const NodeId& node, const Batch& batch) {
+    std::map<std::string, std::uint64_t> sent;
+    for (const auto& [key, one] : batch) sent[key] = one.number;
+    waiting_.silent(node, sent);
+  }
+
   void settle(const NodeId& node, const std::string& key) {
     peers_[node].owed.erase(key);
+    peers_[node].fresh.erase(key);
     if (!owes(key)) settle_key(key);
   }
 
@@ -310,9 +349,10 @@ struct Put {
   std::uint64_t number = 0;  ///< Of this node's writes: those after it are not meant.
   std::uint32_t w = 0;
   Responder<WriteOutcome> responder;
-  std::set<NodeId> asked;    ///< Hosts that were sent it, this node among them.
+  std::set<NodeId> asked;    ///< Hosts that are sent it, this node among them.
   std::set<NodeId> pending;  ///< Of those: who may still say that it holds it.
   std::set<NodeId> holders;
+  TimerId deadline{};
   bool answered = false;
 };
 using PutPtr = std::shared_ptr<Put>;
@@ -327,6 +367,7 @@ struct Get {
   std::size_t pending = 0;                            ///< Reads without an answer.
   std::map<NodeId, std::optional<StateHash>> owners;  ///< What each owner that answered holds.
   std::optional<State> merged;                        ///< Of all answers.
+  TimerId deadline{};
   bool answered = false;
 };
 using GetPtr = std::shared_ptr<Get>;
@@ -347,15 +388,14 @@ class Quorums final : public QuorumCoordinator, private Waiting {
                 [this](const std::string& key) { drop_hint(key); }) {}
 
   void start() override {
+    adopt_all();
     own_.load();
     hinted_.load();
   }
 
   void history_grew(const History& /*before*/) override {
     own_.load_for_todays_owners();
-    for (const std::string& key : hinted_.keys()) {
-      if (owns(key)) adopt(key);
-    }
+    adopt_all();
     hinted_.load_for_todays_owners();
     for (const PutPtr& put : all_puts()) engage(put);
   }
@@ -366,24 +406,16 @@ class Quorums final : public QuorumCoordinator, private Waiting {
     const bool here = write.again ? store_.hash(write.key).has_value() : owns(write.key);
     Debts& debts = here ? own_ : hinted_;
     if (!write.again) {
-      Error error{ErrorCode::no_room, "the disk of " + env_.self() + " is full"};
-      bool written = debts.room_for(write.key);
-      if (written) {
-        const auto made = (here ? store_ : hints_).write(write.key, write.version);
-        written = made.ok();
-        if (!written) error = made.error();
-      }
-      if (!written) return responder.reply({error, write.w, 0});
+      const Status written = write_here(write, debts, here ? store_ : hints_);
+      if (!written.ok()) return responder.reply({written, write.w, 0});
     }
     auto put = std::make_shared<Put>(
         Put{write.key, ++writes_, write.w, std::move(responder), {env_.self()}, {}, {env_.self()}});
     puts_[put->key].push_back(put);
+    put->deadline = env_.after(config_.deadline, [this, put] { answer(put); });
+    debts.owe(put->key, without(owners_of(put->key, view_), env_.self()), put->number,
+              write.again ? Debts::What::offer : Debts::What::state);
     engage(put);
-    debts.owe(put->key, without(owners_of(put->key, view_), env_.self()), put->number);
-    env_.after(config_.deadline, [this, put] {
-      put->pending.clear();
-      look_at(put);
-    });
     look_at(put);
   }
 
@@ -392,11 +424,9 @@ class Quorums final : public QuorumCoordinator, private Waiting {
   void get(const QuorumRead& read, Responder<ReadOutcome> responder) override {
     auto get =
         std::make_shared<Get>(Get{read.key, read.r, std::move(responder), {}, {}, 0, {}, {}});
-    env_.after(config_.deadline, [this, get] { look_at(*get, true); });
-    ++get->pending;  // until all of them are asked
-    ask_more(get);
-    --get->pending;
-    end_if_done(get);
+    get->deadline = env_.after(config_.deadline, [this, get] { answer(*get); });
+    ask_all(get);
+    go_on(get);
   }
 
   // What other nodes ask.
@@ -433,17 +463,38 @@ class Quorums final : public QuorumCoordinator, private Waiting {
 
   // Counting puts.
 
-  /// Asks those who take part now and were not asked yet. Owners get their Updates from the debts.
+  /// Makes the version, if there is room for it and for the record of who is owed it.
+  Status write_here(const QuorumWrite& write, const Debts& debts, LocalStore& store) {
+    if (!debts.room_for(write.key)) {
+      return Error{ErrorCode::no_room, "the disk of " + env_.self() + " is full"};
+    }
+    const Result<StateHash> written = store.write(write.key, write.version);
+    if (!written.ok()) return written.error();
+    return Done{};
+  }
+
+  /// Hosts that count, of those that hold it.
+  std::uint32_t got(const Put& put) const {
+    if (sloppy()) return static_cast<std::uint32_t>(put.holders.size());
+    const std::vector<NodeId> owners = owners_of(put.key, view_);
+    return static_cast<std::uint32_t>(
+        std::count_if(owners.begin(), owners.end(),
+                      [&](const NodeId& node) { return put.holders.contains(node); }));
+  }
+
+  /// Asks those who take part now and were not asked yet. Owners get their Updates as debts.
   void engage(const PutPtr& put) {
     if (put->answered) return;
     const std::vector<NodeId> owners = owners_of(put->key, view_);
-    if (!sloppy()) {
-      for (const NodeId& owner : owners) expect(*put, owner);
-      return;
-    }
+    for (const NodeId& owner : owners) expect(*put, owner);
+    if (!sloppy()) return;
     for (const Placement& place : view_.active_list(view_.vnode_of(put->key))) {
-      const bool fresh = expect(*put, place.host);
-      if (fresh && !contains(owners, place.host)) hint(put, place);
+      if (expect(*put, place.host)) hint(put, place.host, place.stands_in_for);
+    }
+    // If one of them refused, others are left; and at last those that were silent once.
+    for (const NodeId& host : healthy_first(view_.members(), view_)) {
+      if (!put->pending.empty() || got(*put) >= put->w) return;
+      if (expect(*put, host)) hint(put, host, who_lacks(*put, owners));
     }
   }
 
@@ -453,50 +504,57 @@ class Quorums final : public QuorumCoordinator, private Waiting {
     return true;
   }
 
-  void hint(const PutPtr& put, const Placement& place) {
+  static NodeId who_lacks(const Put& put, const std::vector<NodeId>& owners) {
+    const auto lacks = std::find_if(owners.begin(), owners.end(), [&](const NodeId& owner) {
+      return !put.holders.contains(owner);
+    });
+    return lacks == owners.end() ? owners.front() : *lacks;
+  }
+
+  void hint(const PutPtr& put, const NodeId& host, const NodeId& owner) {
     std::optional<State> state = store_.get(put->key);
     if (!state) state = hints_.get(put->key);
     if (!state) return;
     const StateHash hash = hash_of(put->key, *state);
-    const Hint hint{place.stands_in_for, {put->key, hash, std::move(state)}};
-    env_.call(place.host, StoreHints{introductions_.to(place.host), {hint}}, config_.call_timeout,
-              [this, put, place, hash](Result<StoreHintsReply> reply) {
-                const bool introduced = introductions_.differs(place.host);
-                const bool equal = reply.ok() && introductions_.heard(place.host, reply->known);
-                if (reply.ok() && !equal && !introduced) return this->hint(put, place);
+    const Hint hint{owner, {put->key, hash, std::move(state)}};
+    env_.call(host, StoreHints{introductions_.to(host), {hint}}, config_.call_timeout,
+              [this, put, host, owner, hash](Result<StoreHintsReply> reply) {
+                const bool introduced = introductions_.differs(host);
+                const bool equal = reply.ok() && introductions_.heard(host, reply->known);
+                if (reply.ok() && !equal && !introduced) return this->hint(put, host, owner);
                 const bool kept =
                     equal &&
                     std::any_of(reply->kept.begin(), reply->kept.end(), [&](const Copy& copy) {
                       return copy.key == put->key && copy.hash == hash;
                     });
-                put->pending.erase(place.host);
-                if (kept) {
-                  put->holders.insert(place.host);
-                } else {
-                  engage(put);
-                }
+                put->pending.erase(host);
+                if (kept) put->holders.insert(host);
+                engage(put);
                 look_at(put);
               });
   }
 
   void holds(const NodeId& node, const std::string& key, std::uint64_t number) override {
-    for (const PutPtr& put : puts_of(key)) {
-      if (put->number > number) continue;
+    for (const PutPtr& put : puts_of(key, number)) {
       put->pending.erase(node);
       put->holders.insert(node);
       look_at(put);
     }
   }
 
-  void declines(const NodeId& node, const std::string& key) override {
-    for (const PutPtr& put : puts_of(key)) {
-      if (put->pending.erase(node) != 0) look_at(put);
+  void declines(const NodeId& node, const std::string& key, std::uint64_t number) override {
+    for (const PutPtr& put : puts_of(key, number)) {
+      put->pending.erase(node);
+      engage(put);
+      look_at(put);
     }
   }
 
-  void silent(const NodeId& node) override {
+  /// Who waits for `node` asks others, too, even if it was not yet sent what he waits for.
+  void silent(const NodeId& node, const std::map<std::string, std::uint64_t>& sent) override {
     for (const PutPtr& put : all_puts()) {
-      if (put->pending.erase(node) == 0) continue;
+      const auto number = sent.find(put->key);
+      if (number != sent.end() && put->number <= number->second) put->pending.erase(node);
       engage(put);
       look_at(put);
     }
@@ -504,20 +562,27 @@ class Quorums final : public QuorumCoordinator, private Waiting {
 
   /// Answers as soon as it is clear what to say.
   void look_at(const PutPtr& put) {
-    const auto got = static_cast<std::uint32_t>(put->holders.size());
-    const bool met = got >= put->w;
-    if (put->answered || (!met && !put->pending.empty())) return;
-    put->answered = true;
+    if (put->pending.empty() || got(*put) >= put->w) answer(put);
+  }
+
+  void answer(const PutPtr& put) {
+    if (std::exchange(put->answered, true)) return;
+    env_.cancel(put->deadline);
     std::vector<PutPtr>& waiting = puts_[put->key];
     std::erase(waiting, put);
     if (waiting.empty()) puts_.erase(put->key);
-    const Error unmet{ErrorCode::unavailable, "quorum not met"};
-    put->responder.reply({met ? Status(Done{}) : Status(unmet), put->w, got});
+    const bool met = got(*put) >= put->w;
+    put->responder.reply({met ? Status(Done{}) : Status(not_met()), put->w, got(*put)});
   }
 
-  std::vector<PutPtr> puts_of(const std::string& key) const {
+  static Error not_met() { return {ErrorCode::unavailable, "quorum not met"}; }
+
+  /// Those that wait, of the writes up to `number`.
+  std::vector<PutPtr> puts_of(const std::string& key, std::uint64_t number) const {
     const auto found = puts_.find(key);
-    return found == puts_.end() ? std::vector<PutPtr>{} : found->second;
+    std::vector<PutPtr> puts = found == puts_.end() ? std::vector<PutPtr>{} : found->second;
+    std::erase_if(puts, [&](const PutPtr& put) { return put->number > number; });
+    return puts;
   }
 
   std::vector<PutPtr> all_puts() const {
@@ -528,43 +593,52 @@ class Quorums final : public QuorumCoordinator, private Waiting {
 
   // Counting gets.
 
-  void ask_more(const GetPtr& get) {
-    const VnodeId vnode = view_.vnode_of(get->key);
-    std::vector<NodeId> hosts = view_.preference_list(vnode);
-    if (sloppy()) {
-      hosts.clear();
-      for (const Placement& place : view_.active_list(vnode)) hosts.push_back(place.host);
+  void ask_all(const GetPtr& get) {
+    if (!sloppy()) {
+      for (const NodeId& owner : owners_of(get->key, view_)) ask(get, owner);
+      return;
     }
-    for (const NodeId& host : hosts) {
-      if (!get->asked.insert(host).second) continue;
-      if (host == env_.self()) {
-        count(*get, host, look(get->key), true);
-      } else {
-        ask(get, host, true);
-      }
+    for (const Placement& place : view_.active_list(view_.vnode_of(get->key))) {
+      ask(get, place.host);
+    }
+    // Those are left that were silent once: they may be back.
+    std::vector<NodeId> others = owners_of(get->key, view_);
+    for (const NodeId& member : view_.members()) others.push_back(member);
+    for (const NodeId& host : others) {
+      if (get->answered || get->counted.size() >= get->r || get->pending > 0) return;
+      ask(get, host);
+    }
+  }
+
+  void ask(const GetPtr& get, const NodeId& host) {
+    if (!get->asked.insert(host).second) return;
+    if (host == env_.self()) {
+      count(*get, host, look(get->key), true);
+    } else {
+      call(get, host, true);
     }
   }
 
   /// `first`: may be asked once more, when both have told each other their histories.
-  void ask(const GetPtr& get, const NodeId& host, bool first) {
+  void call(const GetPtr& get, const NodeId& host, bool first) {
     ++get->pending;
     env_.call(host, Read{introductions_.to(host), get->key}, config_.call_timeout,
               [this, get, host, first](Result<ReadReply> reply) {
                 --get->pending;
+                const bool equal = reply.ok() && introductions_.heard(host, reply->known);
                 if (!reply.ok()) {
-                  if (sloppy()) ask_more(get);
-                } else if (const bool equal = introductions_.heard(host, reply->known);
-                           equal || !first) {
-                  count(*get, host, *reply, equal);
+                  ask_all(get);
+                } else if (!equal && first) {
+                  call(get, host, false);
                 } else {
-                  ask(get, host, false);
+                  count(*get, host, *reply, equal);
                 }
-                end_if_done(get);
+                go_on(get);
               });
   }
 
   /// Takes in what `host` holds. Under different histories only what was found says something.
-  void count(Get& get, const NodeId& host, const ReadReply& reply, bool equal) {
+  void count(Get& get, const NodeId& host, const ReadReply& reply, bool equal) const {
     const bool owner = contains(owners_of(get.key, view_), host);
     std::optional<StateHash> hash;
     if (reply.state) {
@@ -580,20 +654,21 @@ class Quorums final : public QuorumCoordinator, private Waiting {
     if (owner || sloppy()) get.counted.insert(host);
   }
 
-  void look_at(Get& get, bool nobody_left) {
+  void go_on(const GetPtr& get) {
+    if (get->pending == 0) ask_all(get);
+    if (get->counted.size() >= get->r || get->pending == 0) answer(*get);
+    if (get->pending == 0) repair(*get);
+  }
+
+  void answer(Get& get) {
+    if (std::exchange(get.answered, true)) return;
+    env_.cancel(get.deadline);
     const auto got = static_cast<std::uint32_t>(get.counted.size());
-    if (get.answered || (got < get.r && !nobody_left)) return;
-    get.answered = true;
     if (got >= get.r) {
       get.responder.reply({get.merged, get.r, got});
     } else {
-      get.responder.reply({Error{ErrorCode::unavailable, "quorum not met"}, get.r, got});
+      get.responder.reply({not_met(), get.r, got});
     }
-  }
-
-  void end_if_done(const GetPtr& get) {
-    look_at(*get, get->pending == 0);
-    if (get->pending == 0) repair(*get);
   }
 
   /// Brings every owner that answered to the merge of all answers.
@@ -607,7 +682,7 @@ class Quorums final : public QuorumCoordinator, private Waiting {
         continue;
       }
       env_.call(owner, Update{introductions_.to(owner), {whole}}, config_.call_timeout,
-                [this, owner](Result<UpdateReply> reply) {
+                [this, owner = owner](Result<UpdateReply> reply) {
                   if (reply.ok()) introductions_.heard(owner, reply->known);
                 });
     }
@@ -652,17 +727,39 @@ class Quorums final : public QuorumCoordinator, private Waiting {
     return true;
   }
 
+  /// All others have it, or nobody else is to.
   void drop_hint(const std::string& key) {
+    if (owns(key)) return;  // it is to be adopted
     if (const auto hash = hints_.hash(key)) hints_.drop(key, *hash);
   }
 
-  /// This node has become an owner of a key that it kept for others.
-  void adopt(const std::string& key) {
-    const std::optional<State> state = hints_.get(key);
-    if (state && !(own_.room_for(key) && store_.merge(key, *state).ok())) return;
+  /// This node may have become an owner of keys that it kept for others. If its disk is full, it
+  /// tries again: nobody else owes it those.
+  void adopt_all() {
+    bool all = true;
+    for (const VnodeId vnode : hints_.vnodes()) {
+      if (!contains(view_.preference_list(vnode), env_.self())) continue;
+      std::vector<std::string> keys;
+      hints_.scan(vnode, "", [&](std::string_view key, const StateHash&) {
+        keys.emplace_back(key);
+        return true;
+      });
+      for (const std::string& key : keys) all = adopt(key) && all;
+    }
+    if (all || std::exchange(adopting_, true)) return;
+    env_.after(config_.retry_period, [this] {
+      adopting_ = false;
+      adopt_all();
+    });
+  }
+
+  bool adopt(const std::string& key) {
+    const State state = hints_.get(key).value();
+    if (!own_.room_for(key) || !store_.merge(key, state).ok()) return false;
+    own_.owe(key, without(owners_of(key, view_), env_.self()), hinted_.number_of(key));
     hinted_.forget(key);
-    drop_hint(key);
-    if (state) own_.owe(key, without(owners_of(key, view_), env_.self()));
+    if (const auto hash = hints_.hash(key)) hints_.drop(key, *hash);
+    return true;
   }
 
   Env& env_;
@@ -676,6 +773,7 @@ class Quorums final : public QuorumCoordinator, private Waiting {
   Debts hinted_;                                     ///< and of those in `hints_`.
   std::map<std::string, std::vector<PutPtr>> puts_;  ///< Not answered yet.
   std::uint64_t writes_ = 0;
+  bool adopting_ = false;  ///< Tries again soon.
 };
 // END SOLUTION
 // BEGIN SKELETON
