@@ -70,24 +70,21 @@ bool Forwarding::owner(std::string_view key) const {
   return contains(view_.preference_list(view_.vnode_of(key)), env_.self());
 }
 
-/// In the order in which they are tried: this node first if it is one of them, since that costs no
-/// message; those that did not answer last time last.
+/// In the order in which they are tried; some may come twice. Owners first, since they make the
+/// version on top of what they hold; of those this node, since that costs no message; suspects
+/// last. Sloppy: instead of suspects this node, and then those that stand in.
 std::vector<NodeId> Forwarding::candidates(std::string_view key) const {
   const VnodeId vnode = view_.vnode_of(key);
-  std::vector<NodeId> hosts;
-  if (config_.mode == QuorumMode::sloppy) {
-    for (const Placement& place : view_.active_list(vnode)) hosts.push_back(place.host);
-  } else {
-    hosts = view_.preference_list(vnode);
-  }
-  const std::vector<NodeId> suspects = view_.suspects();
-  std::stable_partition(hosts.begin(), hosts.end(),
-                        [&](const NodeId& host) { return !contains(suspects, host); });
+  std::vector<NodeId> hosts = view_.preference_list(vnode);
   std::stable_partition(hosts.begin(), hosts.end(),
                         [&](const NodeId& host) { return host == env_.self(); });
-  if (config_.mode == QuorumMode::sloppy && !contains(hosts, env_.self())) {
-    hosts.push_back(env_.self());
-  }
+  const std::vector<NodeId> suspects = view_.suspects();
+  const auto suspected = std::stable_partition(
+      hosts.begin(), hosts.end(), [&](const NodeId& host) { return !contains(suspects, host); });
+  if (config_.mode == QuorumMode::strict) return hosts;
+  hosts.erase(suspected, hosts.end());
+  hosts.push_back(env_.self());
+  for (const Placement& place : view_.active_list(vnode)) hosts.push_back(place.host);
   return hosts;
 }
 
@@ -102,7 +99,9 @@ std::optional<NodeId> Forwarding::next_host(const Walk& walk) const {
 void Forwarding::walk_on(const WalkPtr& walk) {
   const std::optional<NodeId> host = next_host(*walk);
   if (!host || env_.now() >= walk->until) {
-    const Error nobody{ErrorCode::unavailable, "no node that may coordinate the key answered"};
+    const Error nobody{ErrorCode::unavailable,
+                       walk->unknown ? "no node that may coordinate the key has answered in time"
+                                     : "no node may coordinate the key"};
     const bool full = walk->no_room && !walk->unknown;
     return walk->responder.reply({full ? *walk->no_room : nobody, walk->write.w, 0});
   }
@@ -123,6 +122,7 @@ void Forwarding::ask(const WalkPtr& walk, const NodeId& host) {
                 return walk_on(walk);
               }
               const bool equal = heard(host, reply->known);
+              walk->unknown = walk->unknown || reply->pending;
               if (reply->mine && reply->pending && env_.now() < walk->until) return ask(walk, host);
               if (reply->mine && !reply->pending && finished(*walk, reply->outcome)) return;
               // It did not know the history that makes it an owner: it does now.

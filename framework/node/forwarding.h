@@ -30,9 +30,9 @@ struct ForwardingConfig {
 };
 
 /// Brings each write to a node that may coordinate it, and sees to it that none of them executes it
-/// twice. Strict: a node of the preference list. Sloppy: the first of the active list that is
-/// alive, and if none of them answers, the node itself. A write that was tried at two nodes may
-/// leave two versions of one value. Reads are coordinated where they arrive.
+/// twice. Strict: a node of the preference list. Sloppy: a healthy one of the preference list, and
+/// if none of them answers, the node itself. A write that was tried at two nodes may leave two
+/// versions of one value. Reads are coordinated where they arrive.
 class Forwarding final : public Coordinator {
  public:
   /// All of them outlive it.
