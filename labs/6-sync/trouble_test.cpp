@@ -368,6 +368,7 @@ void judge_rate(bool push) {
   setup.config.sync_bytes_per_second = kRate;
   setup.config.batch_bytes = kBatch;
   Pair pair(setup);
+  pair.peers.run(10 * kPeriod);  // nothing to do: what is not used then is not saved up
   for (std::size_t i = 0; i < 200; ++i) {
     const std::string key = std::string("cart").append(std::to_string(i));
     const State state = version(std::string(1000, 'x'), 1);
@@ -392,7 +393,7 @@ void judge_rate(bool push) {
   }
   std::size_t early = 0;
   for (const auto& one : said) {
-    if (one.at <= 10s) early += one.bytes;
+    if (one.at <= 20s) early += one.bytes;
   }
   if (early < 10 * kRate / 4) {
     violation("there is enough to do, so in 10 s much of the 200000 bytes that are allowed is used",
