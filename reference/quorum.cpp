@@ -678,7 +678,7 @@ class Quorums final : public QuorumCoordinator, private Waiting {
     for (const auto& [owner, hash] : get.owners) {
       if (hash == whole.hash) continue;
       if (owner == env_.self()) {
-        take_in(whole);
+        if (owns(get.key)) take_in(whole);  // it may own the key no longer
         continue;
       }
       env_.call(owner, Update{introductions_.to(owner), {whole}}, config_.call_timeout,
