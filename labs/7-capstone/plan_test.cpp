@@ -32,7 +32,7 @@ void run_submitted(const std::string& name) {
 }
 
 TEST(capstone, plan_finds_hints_that_are_gone_when_they_are_sent) { run_submitted("hints"); }
-TEST(capstone, plan_finds_debts_that_live_in_memory_only) { run_submitted("debts"); }
+TEST(capstone, plan_finds_hints_that_a_restart_forgets) { run_submitted("restart"); }
 TEST(capstone, plan_finds_deletes_that_come_back) { run_submitted("deletes"); }
 
 }  // namespace
