@@ -1,4 +1,5 @@
-// Lab 5, part A: how one node counts, in strict mode. It is n1, one of five members.
+// Lab 5, part A: how one node counts who holds a put, in strict mode. It is n1, one of five
+// members.
 #include <string>
 #include <vector>
 
@@ -9,10 +10,6 @@ namespace {
 using namespace dynamo;
 using namespace dynamo::sim;
 using namespace std::chrono_literals;
-
-std::string hosts(std::size_t count) {
-  return std::to_string(count) + (count == 1 ? " host" : " hosts");
-}
 
 TEST(quorum, a_put_is_done_when_w_hosts_hold_it) {
   for (std::uint32_t w = 1; w <= 3; ++w) {
@@ -293,152 +290,6 @@ TEST(quorum, a_repeated_request_makes_no_second_version) {
     if (done(node.told(again)) && node.told(again)->got == 3) continue;
     violation("three hosts hold what the request made the first time: done, got 3",
               words(node.told(again)));
-  }
-}
-
-TEST(quorum, a_get_is_answered_when_r_hosts_have_answered) {
-  for (const bool owner : {true, false}) {
-    for (std::uint32_t r = 1; r <= 3; ++r) {
-      QuorumNode node("strict");
-      const std::string key = node.key(owner);
-      const std::vector<NodeId> others = node.others(key);
-      std::uint32_t heard = owner ? 1 : 0;
-      for (std::size_t i = 0; i < others.size(); ++i) {
-        node.peers[others[i]].delay = 80ms * (i + 1);
-      }
-      node.peers[others[1]].finds(version_of(others[1], "milk"));
-      const RequestToken get = node.get(key, r);
-      node.pass(30ms);
-      for (std::size_t i = 0;; ++i) {
-        const auto outcome = node.shown_to(get);
-        const std::string which = "r=" + std::to_string(r) + ", and " + hosts(heard) +
-                                  (owner ? ", n1 among them," : "") + " answered so far: ";
-        if (heard < r && outcome) {
-          violation(which + "the client hears nothing yet", words(outcome));
-        }
-        if (heard >= r && (!succeeded(outcome) || outcome->got < r)) {
-          violation(which + "the client has its answer; \"absent\" counts like \"found\"",
-                    words(outcome));
-        }
-        if (i == others.size()) break;
-        node.pass(80ms);
-        ++heard;
-      }
-      for (const NodeId& name : others) {
-        if (node.peers[name].reads > 0) continue;
-        violation("all owners are asked, not only r of them: " + list(node.owners(key)),
-                  name + " is not asked");
-      }
-      for (const NodeId& name : node.strangers(key)) {
-        if (node.peers[name].reads == 0) continue;
-        violation("in strict mode nobody but the owners is asked: " + list(node.owners(key)),
-                  name + " is asked");
-      }
-    }
-  }
-}
-
-TEST(quorum, an_owner_that_is_still_receiving_does_not_count) {
-  for (const std::uint32_t r : {2u, 3u}) {
-    QuorumNode node("strict");
-    const std::string key = node.key(true);
-    const std::vector<NodeId> others = node.others(key);
-    node.peers[others[0]].holding = Holding::not_mine;
-    node.peers[others[1]].delay = 200ms;
-    const RequestToken get = node.get(key, r);
-    node.pass(100ms);
-    if (const auto outcome = node.shown_to(get)) {
-      violation("r=" + std::to_string(r) + ", and " + others[0] +
-                    " said \"not mine\", which is no " + "answer: the client hears nothing yet",
-                words(outcome));
-    }
-    node.pass(node.deadline);
-    const auto outcome = node.shown_to(get);
-    const bool right = r == 2 ? succeeded(outcome) : not_met(outcome, 3, 2);
-    if (!right) {
-      violation("n1 and " + others[1] + " have answered: two hosts, and r=" + std::to_string(r),
-                words(outcome));
-    }
-  }
-}
-
-TEST(quorum, owners_merge_updates_and_answer_reads) {
-  QuorumNode node("strict");
-  const std::string key = node.key(true);
-  const std::string foreign = node.key(false);
-  const State one = version_of("n2", "milk");
-  const State other = version_of("n3", "eggs");
-  const State both = siblings_of({one, other});
-  const auto reads = [&](const std::string& asked, Holding right, const std::optional<State>& what,
-                         const std::string& why) {
-    const ReadReply reply = node.ask(Read{node.known(), asked});
-    if (reply.holding == right && reply.state == what) return;
-    violation(
-        "a Read of " + asked + " is answered \"" + name_of(right) + "\"" +
-            (what ? ", " + shown(*what) : "") + ": " + why,
-        "\"" + name_of(reply.holding) + "\"" + (reply.state ? ", " + shown(*reply.state) : ""));
-  };
-  reads(key, Holding::absent, std::nullopt, "n1 is an owner, and nobody ever wrote it");
-  reads(foreign, Holding::not_mine, std::nullopt, "n1 is no owner, and holds nothing");
-  UpdateReply reply = node.ask(Update{node.known(), {copy_of(key, one), copy_of(foreign, one)}});
-  if (!confirms(reply, copy_of(key, one)) || confirms(reply, copy_of(foreign, one))) {
-    violation("n1 confirms " + key + ", of which it is an owner, and not " + foreign,
-              confirms(reply, copy_of(key, one)) ? "it confirms both" : "it does not confirm it");
-  }
-  reply = node.ask(Update{node.known(), {offer_of(key, other)}});
-  if (!reply.confirmed.empty()) {
-    violation("n1 does not hold the offered state, so it does not confirm it", "it confirms it");
-  }
-  reply = node.ask(Update{node.known(), {copy_of(key, other)}});
-  if (!confirms(reply, copy_of(key, other))) {
-    violation("n1 has merged in what it was sent, so it confirms the hash that it was sent",
-              "it confirms something else, or nothing");
-  }
-  reads(key, Holding::found, both, "both were put, by writers who had not seen each other");
-  if (node.held(foreign) || node.hint(foreign)) {
-    violation("n1 keeps nothing of a key that is not its own", "its disk holds it");
-  }
-}
-
-TEST(quorum, other_histories_are_told_and_learned) {
-  QuorumNode node("strict");
-  const std::string key = node.key(true);
-  const HistoryDigest mine = digest_of(node.history);
-  const auto tells_all = [&](const Known& known) {
-    return std::all_of(node.history.begin(), node.history.end(), [&](const Event& event) {
-      return std::find(known.events.begin(), known.events.end(), event) != known.events.end();
-    });
-  };
-  const auto judge = [&](const std::string& what, const Known& known) {
-    if (known.digest == mine && tells_all(known)) return;
-    violation("the other's digest is not n1's, so n1's reply to " + what +
-                  " carries n1's own digest, and all its events",
-              known.digest == mine ? "it lacks some of them" : "it carries another digest");
-  };
-  const Known other{{3, 4}, {}};
-  const State state = version_of("n2", "milk");
-  judge("an Update", node.ask(Update{other, {copy_of(key, state)}}).known);
-  judge("a Read", node.ask(Read{other, key}).known);
-  judge("a StoreHints", node.ask(StoreHints{other, {}}).known);
-  node.lone.say("a peer tells of n6, of whom n1 has not heard");
-  const History more = then(node.history, "n6", Change::join);
-  (void)node.ask(Read{{digest_of(more), more}, key});
-  if (node.lone.invoke<&Membership::history>() != more) {
-    violation("n1 learns the events that a message carries: n6 is a member",
-              "n1 knows " + list(members_of(node.lone.invoke<&Membership::view>())));
-  }
-  node.history = more;
-  node.lone.say("the others' replies show another history than n1's");
-  node.all(Conduct::another_history);
-  (void)node.put(key, "eggs", 1, 1);
-  node.pass(3s);
-  for (const NodeId& owner : node.others(key)) {
-    const std::vector<Known>& sent = node.peers[owner].known;
-    if (std::any_of(sent.begin(), sent.end(), tells_all)) continue;
-    violation("when " + owner +
-                  "'s reply has shown another digest, n1's next Update to it carries " +
-                  "n1's events: the two become equal though no gossip runs",
-              "no Update to it does");
   }
 }
 

@@ -280,6 +280,11 @@ struct QuorumNode : OneNode {
   std::map<CallId, Instant> known_since;
 };
 
+/// "1 host", "2 hosts"
+inline std::string hosts(std::size_t count) {
+  return std::to_string(count) + (count == 1 ? " host" : " hosts");
+}
+
 /// "done (needed 2, got 2)", "unavailable: … (needed 3, got 1)", "nothing yet".
 inline std::string words(const std::optional<WriteOutcome>& outcome) {
   if (!outcome) return "nothing yet";

@@ -16,7 +16,7 @@ TEST(quorum, a_healthy_sloppy_cluster_needs_no_hints) {
   Plan plan = quorum_plan(5, "sloppy");
   plan.links.delay_min = 20ms;
   plan.links.delay_max = 40ms;
-  for_each_seed(6, plan, [](World& world) {
+  for_each_seed(9, plan, [](World& world) {
     settle(world);
     for (std::uint32_t w = 1; w <= 3; ++w) {
       for (std::size_t i = 0; i < 2; ++i) {
@@ -41,7 +41,7 @@ TEST(quorum, a_healthy_sloppy_cluster_needs_no_hints) {
 }
 
 TEST(quorum, sloppy_serves_while_any_w_hosts_can_be_reached) {
-  for_each_seed(12, quorum_plan(5, "sloppy"), [](World& world) {
+  for_each_seed(27, quorum_plan(5, "sloppy"), [](World& world) {
     settle(world);
     const std::string key = key_name(world, 0);
     const std::vector<NodeId> owners = preference_list(world, key);
@@ -80,7 +80,7 @@ TEST(quorum, sloppy_serves_while_any_w_hosts_can_be_reached) {
 }
 
 TEST(quorum, both_sides_of_a_partition_serve_and_meet) {
-  for_each_seed(9, quorum_plan(5, "sloppy"), [](World& world) {
+  for_each_seed(18, quorum_plan(5, "sloppy"), [](World& world) {
     settle(world);
     Random random(world.seed());
     std::vector<NodeId> few = world.nodes();
@@ -130,7 +130,7 @@ TEST(quorum, both_sides_of_a_partition_serve_and_meet) {
 }
 
 TEST(quorum, only_the_keeper_of_the_hint_is_left_to_deliver_it) {
-  for_each_seed(12, quorum_plan(5, "sloppy"), [](World& world) {
+  for_each_seed(36, quorum_plan(5, "sloppy"), [](World& world) {
     settle(world);
     const std::string key = key_name(world, 0);
     const std::vector<NodeId> owners = preference_list(world, key);
@@ -173,7 +173,7 @@ TEST(quorum, only_the_keeper_of_the_hint_is_left_to_deliver_it) {
 }
 
 TEST(quorum, a_kill_between_hint_and_confirmation_loses_nothing) {
-  for_each_seed(16, quorum_plan(5, "sloppy"), [](World& world) {
+  for_each_seed(64, quorum_plan(5, "sloppy"), [](World& world) {
     settle(world);
     const std::string key = key_name(world, 0);
     const std::vector<NodeId> owners = preference_list(world, key);
@@ -218,7 +218,7 @@ TEST(quorum, hints_for_a_removed_node_reach_the_new_owners) {
   plan.config.modules = {"membership", "ring", "transfer", "versioning", "quorum"};
   plan.config.q = 16;
   plan.config.seeds = {"n1", "n2"};
-  for_each_seed(8, plan, [](World& world) {
+  for_each_seed(20, plan, [](World& world) {
     form_cluster(world);
     world.run_for(3s);
     const NodeId gone = world.nodes()[1 + world.seed() % 5];
@@ -286,7 +286,7 @@ TEST(quorum, sloppy_loses_nothing_whatever_fails_and_cleans_up) {
   plan.links.loss_ppm = 30'000;
   plan.links.duplicate_ppm = 50'000;
   plan.links.delay_max = 50ms;
-  for_each_seed(24, plan, [](World& world) {
+  for_each_seed(80, plan, [](World& world) {
     settle(world);
     Random random(world.seed());
     const auto any = [&] { return world.nodes()[random.below(5)]; };

@@ -16,7 +16,7 @@ TEST(quorum, done_means_that_w_owners_hold_it) {
   Plan plan = quorum_plan(5, "strict");
   plan.links.delay_min = 20ms;  // slow enough to see what is where when a client hears "done"
   plan.links.delay_max = 40ms;
-  for_each_seed(6, plan, [](World& world) {
+  for_each_seed(12, plan, [](World& world) {
     settle(world);
     for (std::uint32_t w = 0; w <= 3; ++w) {
       const NodeId at = world.nodes()[(world.seed() + w) % 5];
@@ -57,7 +57,7 @@ void slow_down(World& world, const NodeId& slow) {
 }
 
 TEST(quorum, the_slowest_owner_adds_no_latency) {
-  for_each_seed(6, quorum_plan(5, "strict"), [](World& world) {
+  for_each_seed(12, quorum_plan(5, "strict"), [](World& world) {
     settle(world);
     const std::string key = key_name(world, 0);
     const std::vector<NodeId> owners = preference_list(world, key);
@@ -134,7 +134,7 @@ TEST(quorum, a_strict_get_sees_every_acknowledged_put) {
   plan.links.loss_ppm = 30'000;
   plan.links.duplicate_ppm = 50'000;
   plan.links.delay_max = 40ms;
-  for_each_seed(24, plan, [](World& world) {
+  for_each_seed(60, plan, [](World& world) {
     settle(world);
     Clients clients(world);
     Random random(world.seed() + 1000);
@@ -165,7 +165,7 @@ TEST(quorum, a_strict_get_sees_every_acknowledged_put) {
 }
 
 TEST(quorum, strict_refuses_on_the_side_with_too_few_owners) {
-  for_each_seed(6, quorum_plan(5, "strict"), [](World& world) {
+  for_each_seed(18, quorum_plan(5, "strict"), [](World& world) {
     settle(world);
     const std::string key = key_name(world, 0);
     const std::vector<NodeId> owners = preference_list(world, key);
@@ -207,7 +207,7 @@ TEST(quorum, strict_refuses_on_the_side_with_too_few_owners) {
 }
 
 TEST(quorum, an_acknowledged_put_outlives_its_coordinators_restart) {
-  for_each_seed(9, quorum_plan(5, "strict"), [](World& world) {
+  for_each_seed(27, quorum_plan(5, "strict"), [](World& world) {
     settle(world);
     const std::string key = key_name(world, 0);
     const std::vector<NodeId> owners = preference_list(world, key);
@@ -232,7 +232,7 @@ TEST(quorum, an_acknowledged_put_outlives_its_coordinators_restart) {
 }
 
 TEST(quorum, a_kill_in_the_middle_of_a_put_leaves_all_or_nothing) {
-  for_each_seed(16, quorum_plan(4, "strict"), [](World& world) {
+  for_each_seed(48, quorum_plan(4, "strict"), [](World& world) {
     settle(world);
     const std::string key = key_name(world, 0);
     const std::vector<NodeId> owners = preference_list(world, key);
@@ -263,7 +263,7 @@ TEST(quorum, a_kill_in_the_middle_of_a_put_leaves_all_or_nothing) {
 // ---- Part B -------------------------------------------------------------------------------------
 
 TEST(quorum, gets_of_replicas_that_agree_write_nothing) {
-  for_each_seed(4, quorum_plan(5, "strict"), [](World& world) {
+  for_each_seed(8, quorum_plan(5, "strict"), [](World& world) {
     settle(world);
     for (std::size_t i = 0; i < 6; ++i) {
       const NodeId at = world.nodes()[i % 5];
@@ -286,7 +286,7 @@ TEST(quorum, gets_of_replicas_that_agree_write_nothing) {
 }
 
 TEST(quorum, a_get_mends_a_replica_though_its_debtor_is_gone) {
-  for_each_seed(9, quorum_plan(5, "strict"), [](World& world) {
+  for_each_seed(36, quorum_plan(5, "strict"), [](World& world) {
     settle(world);
     const std::string key = key_name(world, 0);
     const std::vector<NodeId> owners = preference_list(world, key);
