@@ -30,6 +30,9 @@ constexpr std::array kMeanings = {
     Meaning{"dynamo_members", "gauge", "Members in this node's view."},
     Meaning{"dynamo_queue_full_total", "counter", "Messages that found a peer's queue full."},
     Meaning{"dynamo_suspects", "gauge", "Members that do not answer this node."},
+    Meaning{"dynamo_sync_bytes_total", "counter", "Bytes of the exchanges that this node began."},
+    Meaning{"dynamo_sync_comparisons_total", "counter", "Messages with roots that were sent."},
+    Meaning{"dynamo_sync_keys_total", "counter", "States moved by exchanges that this node began."},
     Meaning{"dynamo_uptime_seconds", "gauge", "Since the process began."},
 };
 

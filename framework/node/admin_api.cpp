@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdio>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <utility>
@@ -92,6 +93,20 @@ HttpResponse place_of(Node& node, const std::string& key) {
   return json_response(body);
 }
 
+/// What this node keeps for others: how many keys, and the first of them.
+HttpResponse hints(Node& node) {
+  if (node.hints() == nullptr) return not_at_work("quorum");
+  constexpr std::size_t most_named = 100;
+  std::size_t count = 0;
+  Json keys = Json::array();
+  node.hints()->scan(0, std::numeric_limits<KeyHash>::max(),
+                     [&](std::string_view key, const StateHash&) {
+                       if (++count <= most_named) keys.push_back(std::string(key));
+                       return true;
+                     });
+  return json_response({{"count", count}, {"keys", keys}});
+}
+
 HttpResponse unknown_peer(const Peers& peers, const NodeId& id) {
   std::string known;
   for (const auto& [name, addresses] : peers) known += (known.empty() ? "" : ", ") + name;
@@ -112,6 +127,12 @@ HttpResponse metrics(RealNode& real, Node& node) {
     metrics.gauge("dynamo_members", members_of(membership->view()).size());
     metrics.gauge("dynamo_suspects", membership->suspects().size());
     metrics.gauge("dynamo_history_events", membership->history().size());
+  }
+  if (const SyncCounts* sync = node.sync_counts()) {
+    metrics.counter("dynamo_sync_comparisons_total") = sync->comparisons;
+    metrics.counter("dynamo_sync_bytes_total") = sync->bytes;
+    metrics.counter("dynamo_sync_keys_total", {{"direction", "in"}}) = sync->keys_received;
+    metrics.counter("dynamo_sync_keys_total", {{"direction", "out"}}) = sync->keys_sent;
   }
   metrics.gauge(
       "dynamo_uptime_seconds",
@@ -204,6 +225,7 @@ constexpr std::array kRoutes = {
     Route{"/admin/view", "GET", ask<view>},
     Route{"/admin/history", "GET", ask<history>},
     Route{"/admin/ring", "GET", serve_ring},
+    Route{"/admin/hints", "GET", ask<hints>},
     Route{"/admin/members/ID", "POST, DELETE", serve_members},
     Route{"/admin/ping/ID", "POST", serve_ping},
     Route{"/admin/warmup", "GET", ask<warmup>},

@@ -53,7 +53,11 @@ void Node::make_store() {
     lazy_ = make_coordinator(*this, replication, *view_, *store_, *transfer_);
   }
   if (at_work("sync")) {
-    sync_ = make_sync(*this,
+    sync_env_ = std::make_unique<SyncEnv>(
+        env,
+        [this](const NodeId& to, std::string_view type, std::string request, Duration timeout,
+               RawDone done) { call_raw(to, type, std::move(request), timeout, std::move(done)); });
+    sync_ = make_sync(*sync_env_,
                       {config.call_timeout, config.sync_period, config.sync_bytes_per_second,
                        config.batch_bytes, config.q},
                       *view_, *store_);
@@ -65,16 +69,17 @@ void Node::make_quorums() {
   const NodeConfig& config = setup_.config;
   const QuorumMode mode = config.mode == "strict" ? QuorumMode::strict : QuorumMode::sloppy;
   // Answers before the client's deadline, so that needed and got can be told.
-  const Duration margin = std::min(config.call_timeout, config.request_deadline / 4);
-  quorum_ = make_quorum(*this,
-                        {mode, config.n, config.call_timeout, config.request_deadline - margin,
-                         config.retry_period, config.batch_bytes},
-                        *view_, *store_, *hints_, *transfer_);
+  const Duration deadline =
+      config.request_deadline - std::min(config.call_timeout, config.request_deadline / 4);
+  quorum_ = make_quorum(
+      *this,
+      {mode, config.n, config.call_timeout, deadline, config.retry_period, config.batch_bytes},
+      *view_, *store_, *hints_, *transfer_);
   Env& env = *this;
   forwarding_ = std::make_unique<Forwarding>(
       env,
-      ForwardingConfig{mode, config.n, config.r, config.w, config.call_timeout,
-                       config.request_deadline, config.request_memory},
+      ForwardingConfig{mode, config.n, config.r, config.w, config.call_timeout, deadline,
+                       config.request_memory},
       *view_, *store_, *hints_, *quorum_);
 }
 

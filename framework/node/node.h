@@ -19,6 +19,7 @@
 #include "node/local_store.h"
 #include "node/messages.h"
 #include "node/methods.h"
+#include "node/sync_env.h"
 
 namespace dynamo {
 
@@ -95,8 +96,12 @@ class Node final : private Env {
   Coordinator* coordinator();
   Transfer* transfer() { return transfer_.get(); }
   Sync* sync() { return sync_.get(); }
+  /// What its exchanges have cost and moved; null without a sync.
+  const SyncCounts* sync_counts() const { return sync_env_ ? &sync_env_->counts() : nullptr; }
   /// Null without a coordinator.
   const LocalStore* store() const { return store_.get(); }
+  /// What waits here for its owners; null without quorums.
+  const LocalStore* hints() const { return hints_.get(); }
   /// The versioning at work: the solution's, or last write wins.
   const Versioning* versioning() { return versioning_.get(); }
 
@@ -167,6 +172,7 @@ class Node final : private Env {
   std::unique_ptr<VersionedStore> hints_;
   std::unique_ptr<QuorumCoordinator> quorum_;
   std::unique_ptr<Forwarding> forwarding_;
+  std::unique_ptr<SyncEnv> sync_env_;
   std::unique_ptr<Sync> sync_;
 };
 

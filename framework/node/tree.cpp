@@ -44,8 +44,11 @@ HashRange range_of(VnodeId vnode, const TreePath& path, std::uint32_t q) {
     along |= digit_of(digit) << shift;
   }
   const std::uint64_t width = path.empty() ? ~std::uint64_t{0} : (std::uint64_t{1} << shift) - 1;
-  const Wide first = (static_cast<Wide>(vnode) << 64) + along;
-  return {static_cast<KeyHash>((first + q - 1) / q), static_cast<KeyHash>((first + width) / q)};
+  const Wide begin = (static_cast<Wide>(vnode) << 64) + along;
+  const Wide first = (begin + q - 1) / q;
+  const Wide last = (begin + width) / q;
+  if (first > last) return {1, 0};  // `first` may lie behind the last hash of all
+  return {static_cast<KeyHash>(first), static_cast<KeyHash>(last)};
 }
 
 TreeHash hash_of_leaf(const std::vector<StateHash>& states) {
