@@ -63,7 +63,11 @@ class Cart:
 
     def __init__(self, store: Client, owner: str) -> None:
         self._store = store
-        self.key = f"cart of {owner}"
+        self.key = self.key_of(owner)
+
+    @staticmethod
+    def key_of(owner: str) -> str:
+        return f"cart of {owner}"
 
     def view(self) -> View:
         siblings = self._store.siblings(self.key)

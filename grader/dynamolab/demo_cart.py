@@ -3,24 +3,19 @@
 from __future__ import annotations
 
 import contextlib
-import json
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from .cart import Cart, View, decode
+from .cart import Cart, View
 from .cluster import Cluster, listed
-from .store import Answer, Client, values_of
-
-Say = Callable[[str], None]
+from .store import Client
+from .teller import SESSION_S, Say, Teller, must_show, names
 
 CONFIG = {
     "q": 64,
     "retry_period_ms": 50,
     "modules": ["membership", "ring", "replication", "transfer", "versioning"],
 }
-SESSION_S = 15.0  # For one operation of a session; milliseconds on an idle machine.
-WIDTH = 96
 
 
 @dataclass
@@ -30,45 +25,6 @@ class Session:
     name: str
     node: str
     cart: Cart
-
-
-class Teller:
-    """Numbers the steps, and shows what went over the wire below each."""
-
-    def __init__(self, say: Say) -> None:
-        self._say = say
-        self._steps = 0
-
-    def step(self, words: str) -> None:
-        self._steps += 1
-        self._say(f"\n{self._steps}. {words}")
-
-    def tell(self, words: str) -> None:
-        self._say(f"   {words}")
-
-    def wire(self, session: str, node: str) -> Callable[[str, str, bytes | None, Answer], None]:
-        """For a client's `watch`."""
-
-        def show(method: str, path: str, body: bytes | None, answer: Answer) -> None:
-            sent = f" {_shown(body)}" if body else ""
-            self.tell(f"  {session} → {node}   {method} {path}{sent}"[:WIDTH])
-            self.tell(f"  {session} ← {node}   {answer.status}{_answered(method, answer)}"[:WIDTH])
-
-        return show
-
-
-def _shown(value: bytes) -> str:
-    return json.dumps(sorted(decode(value).values()))
-
-
-def _answered(method: str, answer: Answer) -> str:
-    if method != "GET" or answer.status not in (200, 300):
-        return ""
-    return " " + "  and  ".join(_shown(value) for value in values_of(answer.status, answer.body))
-
-
-def names(view: View) -> str:
-    return listed(view.names()) or "nothing"
 
 
 def tell_cart(node: Path, faultnet: Path, say: Say) -> None:
@@ -122,7 +78,7 @@ def _tell(cluster: Cluster, teller: Teller, phone: Session, laptop: Session) -> 
     teller.tell(f"The cart shows {names(merged)}.")
     teller.tell("The eggs are there: what was added is never lost. But the milk, which she had deleted, is")
     teller.tell('back: "deleted items might reappear in the shopping cart" (slide "Object Versioning").')
-    _must_show(merged, ["bread", "eggs", "milk"])
+    must_show(merged, ["bread", "eggs", "milk"])
 
     teller.step("She takes the milk out again. This put carries the context of both siblings.")
     phone.cart.remove("milk")
@@ -130,7 +86,7 @@ def _tell(cluster: Cluster, teller: Teller, phone: Session, laptop: Session) -> 
     teller.tell("It replaced both: every node has one version again, and the milk stays away.")
 
     teller.step("The laptop looks, and checks out.")
-    _must_show(laptop.cart.view(), ["bread", "eggs"])
+    must_show(laptop.cart.view(), ["bread", "eggs"])
     laptop.cart.checkout()
     _wait(cluster, "n1", [], siblings=0)
 
@@ -152,7 +108,3 @@ def _wait(cluster: Cluster, node: str, items: list[str], siblings: int = 1) -> N
             right,
             words=told,
         )
-
-
-def _must_show(view: View, items: list[str]) -> None:
-    assert view.names() == items, f"expected: the cart shows {listed(items)}\nactual: {names(view)}"

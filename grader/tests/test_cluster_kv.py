@@ -1,4 +1,4 @@
-"""`./lab kv` on a real cluster, the shopping cart, and `./lab demo cart`."""
+"""`./lab kv` on a real cluster, the shopping cart, and `./lab demo`."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from dynamolab import processes
+from dynamolab import demo_handoff, processes
 from dynamolab.cart import Cart, decode, encode, merge
 from dynamolab.cluster import Cluster
+from dynamolab.cluster.client import NodeClient
 from dynamolab.paths import ROOT
 from dynamolab.store import Client
 from real_nodes import Programs, processes_that_mention, programs, soon
@@ -53,7 +54,10 @@ def test_kv_puts_gets_and_deletes(lab: Lab, tmp_path: Path) -> None:
     environment["DYNAMO_CLUSTER"] = str(tmp_path / "cluster")
     got = subprocess.run(
         [sys.executable, "-P", "-m", "dynamolab", "kv", "get", "a/b ü"],
-        capture_output=True, env=environment, cwd=ROOT, timeout=60,
+        capture_output=True,
+        env=environment,
+        cwd=ROOT,
+        timeout=60,
     )
     assert (got.returncode, got.stdout) == (0, every.read_bytes())
     assert lab("kv", "delete", "cart").code == 0
@@ -116,28 +120,62 @@ def test_cart_on_real_nodes(programs: Programs) -> None:
             assert cart.view().items == {}
 
 
-def _demo(programs: Programs) -> list[str | Path]:
-    return ["demo", "cart", "--node", programs.node, "--faultnet", programs.faultnet]
+def _demo(programs: Programs, name: str) -> list[str | Path]:
+    return ["demo", name, "--node", programs.node, "--faultnet", programs.faultnet]
 
 
 def test_demo_tells_of_the_item_that_reappears(
     lab_command: Lab, programs: Programs, tmp_path: Path
 ) -> None:
-    stories = [lab_command(*_demo(programs), TMPDIR=str(tmp_path)) for _ in range(2)]
-    assert stories[0].code == 0, stories[0].out
-    for told in [
+    told = [
         "1. Alice fills her cart",
         '300 ["bread", "eggs", "milk"]  and  ["bread"]',
         "deleted items might reappear",
         "the milk stays away",
-    ]:
-        assert told in stories[0].out
+    ]
+    _tells(lab_command, _demo(programs, "cart"), tmp_path, told)
+
+
+def test_demo_tells_of_a_hint_and_its_delivery(
+    lab_command: Lab, programs: Programs, tmp_path: Path
+) -> None:
+    told = [
+        "2. n3 is killed",
+        "n4 stands in for n3",
+        "n4 keeps 'cart of ",
+        "5. n3 comes back, but the network keeps it away from n1 and n2.",
+        "n4 keeps nothing.",
+        '← n3   200 ["bread", "eggs", "milk"]',
+        "nothing is left",
+    ]
+    _tells(lab_command, _demo(programs, "handoff"), tmp_path, told)
+
+
+def _tells(lab_command: Lab, demo: list[str | Path], folder: Path, told: list[str]) -> None:
+    """In this order, the same each time, and leaves nothing behind."""
+    stories = [lab_command(*demo, TMPDIR=str(folder)) for _ in range(2)]
+    assert stories[0].code == 0, stories[0].out
+    after = 0
+    for words in told:
+        assert words in stories[0].out[after:], f"{words!r} is not told, or too early:\n{stories[0].out}"
+        after = stories[0].out.index(words, after)
     assert stories[0].out == stories[1].out, "the same story each time"
-    assert not list(tmp_path.glob("dynamo-*"))
+    assert not list(folder.glob("dynamo-*"))
+
+
+def test_demo_says_what_a_wrong_node_did_not_do(
+    programs: Programs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A node that never lets go of a hint, as far as its console tells.
+    monkeypatch.setattr(demo_handoff, "DELIVERY_S", 0.5)
+    hints = {"count": 1, "keys": ["cart of alice"]}
+    monkeypatch.setattr(NodeClient, "hints", lambda client: hints)
+    with pytest.raises(AssertionError, match="n4 keeps 0 key"):
+        demo_handoff.tell_handoff(programs.node, programs.faultnet, lambda line: None)
 
 
 def test_demo_leaves_nothing_when_it_is_interrupted(programs: Programs, tmp_path: Path) -> None:
-    command = [sys.executable, "-P", "-m", "dynamolab", *_demo(programs)]
+    command = [sys.executable, "-P", "-m", "dynamolab", *_demo(programs, "cart")]
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "grader"), "TMPDIR": str(tmp_path)}
     with subprocess.Popen(command, stdout=subprocess.PIPE, env=environment, cwd=ROOT) as demo:
         assert demo.stdout is not None

@@ -84,6 +84,10 @@ class NodeClient:
     def placement(self, key: str) -> dict[str, Any]:
         return self.get(f"/admin/ring?key={quote(key, safe='')}")
 
+    def hints(self) -> dict[str, Any]:
+        """How many keys the node keeps for their owners, and the first of them."""
+        return self.get("/admin/hints")
+
     def add(self, subject: str) -> Answer:
         return self.request("POST", f"/admin/members/{quote(subject, safe='')}")
 

@@ -8,14 +8,18 @@ from pathlib import Path
 from dynamolab import build, labs, ui
 from dynamolab.commands.common import add_jobs, add_with, open_solution
 from dynamolab.demo_cart import tell_cart
+from dynamolab.demo_handoff import tell_handoff
 from dynamolab.errors import LabError
 from dynamolab.store import StoreError, Unknown
 
-DEMOS = {"cart": "siblings, their merge, and a deleted item that reappears"}
+DEMOS = {
+    "cart": ("siblings, their merge, and a deleted item that reappears", tell_cart),
+    "handoff": ("a replica dies, another node keeps its writes, and hands them over", tell_handoff),
+}
 
 
 def add(parser: argparse.ArgumentParser) -> None:
-    told = "; ".join(f"{name}: {words}" for name, words in DEMOS.items())
+    told = "; ".join(f"{name}: {words}" for name, (words, _) in DEMOS.items())
     parser.add_argument("demo", metavar="DEMO", choices=sorted(DEMOS), help=told)
     parser.add_argument(
         "--solution", metavar="DIR", default="reference", help="what the nodes run (default: reference)"
@@ -33,7 +37,7 @@ def print_line(line: str) -> None:
 def run(arguments: argparse.Namespace) -> int:
     node, faultnet = _programs(arguments)
     try:
-        tell_cart(node, faultnet, print_line)
+        DEMOS[arguments.demo][1](node, faultnet, print_line)
     except (AssertionError, StoreError, Unknown) as error:
         # The solution's: it did not do what the story needs.
         who = arguments.node or arguments.solution
