@@ -32,10 +32,6 @@ inline Plan transfer_plan(std::size_t nodes, std::uint64_t seed) {
   return plan;
 }
 
-inline bool contains(const Names& names, const NodeId& name) {
-  return std::find(names.begin(), names.end(), name) != names.end();
-}
-
 inline std::string key_number(std::uint64_t i) {
   return std::string("k").append(std::to_string(i));
 }
@@ -163,7 +159,8 @@ class Clients {
 enum class Faults : std::uint8_t {
   none,
   short_ones,  ///< Some loss; nodes are killed and come back at once. Everyone can be reached.
-  all,         ///< Nodes are cut off, asleep or down for long, and one may lose its disk.
+  lasting,     ///< Nodes are cut off, asleep or down for long.
+  all,         ///< The same, and one may lose its disk.
 };
 
 /// An operator and a gremlin. The operator asks members only.
@@ -174,12 +171,12 @@ class Trouble {
   void begin() {
     LinkModel bad;
     bad.delay_max = 40ms;
-    bad.loss_ppm = faults_ == Faults::all ? 50'000 : 5'000;
+    bad.loss_ppm = lasting() ? 50'000 : 5'000;
     bad.duplicate_ppm = 50'000;
     if (faults_ != Faults::none) world_.set_links(bad);
     // Where nodes may stay out of reach, one owner of each vnode is never taken away: to remove all
     // of them, unreachable, is more than the promise covers.
-    losses_left_ = faults_ == Faults::all ? world_.plan().config.n - 1 : 1'000;
+    losses_left_ = lasting() ? world_.plan().config.n - 1 : 1'000;
   }
 
   void step() {
@@ -187,7 +184,7 @@ class Trouble {
       for (std::uint64_t count = 1 + random_.below(3); count > 0; --count) change();
     }
     if (faults_ != Faults::none) revive();
-    if (faults_ == Faults::all && random_.below(3) == 0) long_fault();
+    if (lasting() && random_.below(3) == 0) long_fault();
     if (faults_ == Faults::short_ones && random_.below(3) == 0) kill(any(world_.nodes()));
   }
 
@@ -202,6 +199,8 @@ class Trouble {
   bool wiped() const { return wiped_; }
 
  private:
+  bool lasting() const { return faults_ == Faults::lasting || faults_ == Faults::all; }
+
   NodeId any(const Names& names) { return names[random_.below(names.size())]; }
 
   void change() {
@@ -209,7 +208,7 @@ class Trouble {
     const NodeId at = any(members);
     const NodeId subject = any(world_.nodes());
     if (!world_.up(at)) return;
-    if (!contains(members, subject)) {
+    if (std::find(members.begin(), members.end(), subject) == members.end()) {
       world_.add(at, subject);
     } else if (members.size() > 2 && losses_left_ > 0) {
       if (world_.remove(at, subject).outcome != Operation::Outcome::error) --losses_left_;
@@ -217,7 +216,7 @@ class Trouble {
   }
 
   void revive() {
-    if (faults_ == Faults::all && random_.below(5) != 0) return;
+    if (lasting() && random_.below(5) != 0) return;
     for (const NodeId& node : world_.nodes()) {
       if (world_.life(node) == Life::down) world_.restart(node);
       if (world_.life(node) == Life::paused) world_.resume(node);
@@ -264,7 +263,7 @@ class Trouble {
   }
 
   void wipe(const NodeId& node) {
-    if (losses_left_ == 0 || random_.below(4) != 0) return;
+    if (losses_left_ == 0 || random_.below(4) != 0 || faults_ != Faults::all) return;
     if (world_.up(node)) world_.crash(node);
     if (world_.life(node) != Life::down) return;
     world_.wipe(node);
