@@ -9,10 +9,15 @@ from dynamolab.commands import common
 from dynamolab.grade import working_folder
 from dynamolab.paths import BUILD
 
-STEPS = 4
-
 
 def add(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "parts",
+        metavar="PART",
+        nargs="*",
+        choices=[*bench.PARTS, []],  # [] is what argparse takes an empty list for.
+        help=f"only these: {', '.join(bench.PARTS)} (default: all of them)",
+    )
     parser.add_argument(
         "--results", metavar="FILE", type=common.writable_file, help="write the figures as JSON"
     )
@@ -21,17 +26,25 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     known = labs.load_all()
+    parts = [part for part in bench.PARTS if part in (arguments.parts or bench.PARTS)]
     framework = build.Framework("release", arguments.jobs)
-    framework.build(["all"])
+    framework.build(["all"] if parts != ["stores"] else ["reference-node", "store-load"])
     with ui.bar("Measuring") as bar, working_folder(BUILD / "bench") as folder:
-        done = iter(range(STEPS))
-        figures = bench.measure(
-            known, framework, folder, lambda text: bar.update(next(done), STEPS, text)
+        measured = bench.measure(
+            parts,
+            known,
+            framework,
+            folder,
+            lambda done, text: bar.update(done, len(parts), text),
         )
+    figures = [figure for part in measured for figure in part.figures]
     if arguments.results:
         document = {"benchmarks": [figure.document() for figure in figures]}
         results.write_json(document, arguments.results)
-    _print(figures)
+    for part in measured:
+        if part.show:
+            part.show()
+    _print([figure for part in measured for figure in part.shown])
     return 0 if all(figure.met is not False for figure in figures) else 1
 
 
