@@ -8,6 +8,7 @@ from dynamolab import bench, build, labs, results, ui
 from dynamolab.commands import common
 from dynamolab.grade import working_folder
 from dynamolab.paths import BUILD
+from dynamolab.suggest import did_you_mean
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -15,13 +16,19 @@ def add(parser: argparse.ArgumentParser) -> None:
         "parts",
         metavar="PART",
         nargs="*",
-        choices=[*bench.PARTS, []],  # [] is what argparse takes an empty list for.
+        type=_part,  # argparse would hold an empty list against the choices, too.
         help=f"only these: {', '.join(bench.PARTS)} (default: all of them)",
     )
     parser.add_argument(
         "--results", metavar="FILE", type=common.writable_file, help="write the figures as JSON"
     )
     common.add_jobs(parser)
+
+
+def _part(word: str) -> str:
+    if word not in bench.PARTS:
+        raise argparse.ArgumentTypeError(f"'{word}' is none; {did_you_mean(word, bench.PARTS)}")
+    return word
 
 
 def run(arguments: argparse.Namespace) -> int:
