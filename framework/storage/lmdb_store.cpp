@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <limits>
 #include <stdexcept>
 #include <system_error>
 #include <utility>
@@ -252,7 +253,19 @@ struct LmdbStore::Lmdb {
     return std::min(2 * kPageBytes * (writes_since_checkpoint + wrote.writes), used);
   }
 
+  /// Bytes that the file system had free when it was first asked since begin(): a look is a tenth
+  /// of all that a small put costs.
+  std::uint64_t available() {
+    if (!free_bytes) {
+      std::error_code error;
+      const auto space = std::filesystem::space(options.folder, error);
+      free_bytes = error ? std::numeric_limits<std::uint64_t>::max() : space.available;
+    }
+    return *free_bytes;
+  }
+
   LmdbOptions options;
+  std::optional<std::uint64_t> free_bytes;     ///< See available().
   std::vector<std::filesystem::path> to_sync;  ///< Folders that may not be on the disk yet.
   int lock = -1;
   MDB_env* env = nullptr;
@@ -305,7 +318,10 @@ LmdbStore::LmdbStore(const LmdbOptions& options, Incarnation fresh_incarnation)
 
 LmdbStore::~LmdbStore() = default;
 
-void LmdbStore::begin() { lmdb_->in_handler = true; }
+void LmdbStore::begin() {
+  if (std::exchange(lmdb_->in_handler, true)) return;
+  lmdb_->free_bytes.reset();
+}
 
 Commit LmdbStore::commit() {
   if (lmdb_->failed) lmdb_->check(MDB_MAP_FULL, "make the writes durable");
@@ -371,9 +387,7 @@ bool LmdbStore::room(std::size_t bytes) const {
   const std::uint64_t wanted = 2 * static_cast<std::uint64_t>(bytes) + kReserveBytes;
   const std::uint64_t used = lmdb_->used();
   if (used + wanted > lmdb_->options.limit_bytes) return false;
-  std::error_code error;
-  const auto space = std::filesystem::space(lmdb_->options.folder, error);
-  return error || space.available > wanted + lmdb_->checkpoint_bytes(used);
+  return lmdb_->available() > wanted + lmdb_->wrote.bytes + lmdb_->checkpoint_bytes(used);
 }
 
 }  // namespace dynamo
