@@ -105,16 +105,12 @@ std::string Journal::replay(std::uint64_t applied, const Apply& apply) {
     have += static_cast<std::size_t>(got);
   }
   number_ = applied;
-  std::uint64_t before = 0;  // the number of the record before, 0 at the first
   std::uint64_t at = 0;
   while (true) {
     const auto record = record_at(std::string_view(content).substr(at));
-    if (!record || !record->whole) break;
-    if (before != 0 && record->number != before + 1) break;  // from before the last restart()
-    if (before == 0 && record->number > applied + 1) break;
-    before = record->number;
+    if (!record || !record->whole || record->number > number_ + 1) break;
     at += record->bytes;
-    if (record->number <= applied) continue;
+    if (record->number <= number_) continue;  // from before the last restart()
     if (!apply_writes(record->writes, apply)) {
       return "record " + std::to_string(record->number) + " is malformed";
     }
