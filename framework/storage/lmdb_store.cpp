@@ -7,12 +7,14 @@
 
 #include <algorithm>
 #include <cstring>
+#include <limits>
 #include <stdexcept>
 #include <system_error>
 #include <utility>
 #include <vector>
 
 #include "core/codec.h"
+#include "storage/journal.h"
 #include "storage/lmdb_check.h"
 #include "storage/memory_store.h"
 
@@ -23,6 +25,13 @@ namespace {
 /// Our own facts about the disk; no module can name this space, for it is longer than allowed.
 const std::string kMetaSpace(kMaxStorageSpaceBytes + 1, '\x01');
 constexpr std::string_view kIncarnationKey = "incarnation";
+constexpr std::string_view kAppliedKey = "journal";  ///< Number of the last transaction in LMDB.
+
+/// From about here on a value has pages of its own in LMDB.
+constexpr std::size_t kLongBytes = 1000;
+
+/// Records of the journal that one checkpoint takes in, at most about.
+constexpr std::uint64_t kJournalBytes = 16u << 20;
 
 /// LMDB copies each page that a transaction changes, and reuses pages only two transactions later.
 /// So that deletes never fail on a full disk, there is place for some copies of the whole tree.
@@ -113,13 +122,54 @@ struct LmdbStore::Lmdb {
     }
   }
 
-  void check_file() const {
-    const std::filesystem::path file = options.folder / "data.mdb";
-    const std::string damage = damage_in_lmdb_file(file);
-    if (damage.empty()) return;
+  /// LMDB's transaction is begun once and stays open over many of ours: each is durable in the
+  /// journal, and LMDB writes a page once for all that changed on it. After a crash the file is as
+  /// the last checkpoint left it, and the journal brings the rest.
+  void replay() {
+    const std::filesystem::path file = options.folder / "journal";
+    try {
+      journal = std::make_unique<Journal>(file, options.durable);
+      const auto kept = read(full_key(kMetaSpace, kAppliedKey));
+      const auto applied = kept ? codec::decode<std::uint64_t>(*kept) : 0;
+      if (!applied) fail("read the store's number", "the store is damaged; use an empty folder");
+      const std::string damage = journal->replay(
+          *applied, [this](std::string_view key, std::optional<std::string_view> value) {
+            if (value) {
+              put(key, *value);
+            } else {
+              erase(key);
+            }
+            ++writes_since_checkpoint;
+          });
+      if (!damage.empty()) throw_damage(file, damage);
+    } catch (const std::system_error& error) {
+      fail(error.what() + std::string(" the journal"), error.code().message());
+    }
+  }
+
+  /// All that was committed stands in LMDB's file then.
+  void checkpoint() {
+    const std::string number = codec::encode(journal->number());
+    put(full_key(kMetaSpace, kAppliedKey), number);
+    check(mdb_txn_commit(std::exchange(txn, nullptr)), "make the writes durable");
+    journal->restart();
+    writes_since_checkpoint = 0;
+    begin_transaction();
+  }
+
+  void begin_transaction() { check(mdb_txn_begin(env, nullptr, 0, &txn), "begin a transaction"); }
+
+  [[noreturn]] static void throw_damage(const std::filesystem::path& file,
+                                        const std::string& damage) {
     throw StorageError(file.string() + ": is damaged: " + damage +
                        "; put a good copy in its place, or give --data an empty folder (this node "
                        "then begins anew, and what only it held is lost)");
+  }
+
+  void check_file() const {
+    const std::filesystem::path file = options.folder / "data.mdb";
+    const std::string damage = damage_in_lmdb_file(file);
+    if (!damage.empty()) throw_damage(file, damage);
   }
 
   void open() {
@@ -128,39 +178,60 @@ struct LmdbStore::Lmdb {
     // NOLOCK: we hold a lock of our own, and have one thread.
     const unsigned flags = MDB_NOLOCK | MDB_NOMEMINIT | (options.durable ? 0 : MDB_NOSYNC);
     check(mdb_env_open(env, options.folder.c_str(), flags, 0600), "open the store");
-    check(mdb_txn_begin(env, nullptr, 0, &txn), "begin a transaction");
+    begin_transaction();
     check(mdb_dbi_open(txn, nullptr, 0, &dbi), "open the store's table");
   }
 
   /// The open transaction.
-  MDB_txn* in_handler() const {
-    if (txn == nullptr) throw std::logic_error("storage is used outside of a handler");
+  MDB_txn* transaction() const {
+    if (!in_handler) throw std::logic_error("storage is used outside of a handler");
     return txn;
   }
 
   /// Keys and values of the disk, ours included.
   std::size_t entries() const {
     MDB_stat stat{};
-    check(mdb_stat(in_handler(), dbi, &stat), "count the store's keys");
+    check(mdb_stat(transaction(), dbi, &stat), "count the store's keys");
     return stat.ms_entries;
   }
 
   std::optional<std::string> read(const std::string& full) const {
     MDB_val k = view_of(full);
     MDB_val v{};
-    const int code = mdb_get(in_handler(), dbi, &k, &v);
+    const int code = mdb_get(transaction(), dbi, &k, &v);
     if (code == MDB_NOTFOUND) return std::nullopt;
     check(code, "read");
     return std::string(view_of(v));
   }
 
-  void write(const std::string& full, std::string_view value) {
+  void put(std::string_view full, std::string_view value) const {
     MDB_val k = view_of(full);
-    MDB_val v = view_of(value);
-    check(mdb_put(in_handler(), dbi, &k, &v, 0), "write");
+    MDB_val v{};
+    // LMDB keeps all pages of a long value that a shorter one takes the place of, if both come in
+    // one transaction of its own.
+    const bool long_before =
+        mdb_get(transaction(), dbi, &k, &v) == MDB_SUCCESS && v.mv_size > kLongBytes;
+    if (long_before && value.size() < v.mv_size) erase(full);
+    k = view_of(full);
+    v = view_of(value);
+    check(mdb_put(transaction(), dbi, &k, &v, 0), "write");
+  }
+
+  /// False if it was not there.
+  bool erase(std::string_view full) const {
+    MDB_val k = view_of(full);
+    const int code = mdb_del(transaction(), dbi, &k, nullptr);
+    if (code != MDB_NOTFOUND) check(code, "erase");
+    return code != MDB_NOTFOUND;
+  }
+
+  void write(const std::string& full, std::string_view value) {
+    const bool failed_before = std::exchange(failed, true);
+    journal->put(full, value);
+    put(full, value);
     count_write(full.size() + value.size());
-    overdrawn = overdrawn || used() > options.limit_bytes;
-    if (overdrawn) check(MDB_MAP_FULL, "write");
+    failed = failed_before || used() > options.limit_bytes;
+    if (failed) check(MDB_MAP_FULL, "write");
   }
 
   void count_write(std::size_t bytes) {
@@ -171,25 +242,47 @@ struct LmdbStore::Lmdb {
   /// Bytes that the tree takes now, free pages inside of it not counted.
   std::uint64_t used() const {
     MDB_stat stat{};
-    check(mdb_stat(in_handler(), dbi, &stat), "ask for the store's size");
+    check(mdb_stat(transaction(), dbi, &stat), "ask for the store's size");
     return (stat.ms_branch_pages + stat.ms_leaf_pages + stat.ms_overflow_pages) * stat.ms_psize;
   }
 
+  /// What the next checkpoint may write anew, of a tree of `used` bytes: a leaf and a branch for
+  /// each write, and no page twice.
+  std::uint64_t checkpoint_bytes(std::uint64_t used) const {
+    constexpr std::uint64_t kPageBytes = 4096;
+    return std::min(2 * kPageBytes * (writes_since_checkpoint + wrote.writes), used);
+  }
+
+  /// Bytes that the file system had free when it was first asked since begin(): a look is a tenth
+  /// of all that a small put costs.
+  std::uint64_t available() {
+    if (!free_bytes) {
+      std::error_code error;
+      const auto space = std::filesystem::space(options.folder, error);
+      free_bytes = error ? std::numeric_limits<std::uint64_t>::max() : space.available;
+    }
+    return *free_bytes;
+  }
+
   LmdbOptions options;
+  std::optional<std::uint64_t> free_bytes;     ///< See available().
   std::vector<std::filesystem::path> to_sync;  ///< Folders that may not be on the disk yet.
   int lock = -1;
   MDB_env* env = nullptr;
   MDB_dbi dbi = 0;
-  MDB_txn* txn = nullptr;
-  Commit wrote;  ///< By the open transaction.
-  bool overdrawn =
-      false;  ///< It has written more than there is room for: it must not be committed.
+  MDB_txn* txn = nullptr;   ///< Always open; what the journal has since the last checkpoint.
+  bool in_handler = false;  ///< Between begin() and commit().
+  std::unique_ptr<Journal> journal;
+  std::uint64_t writes_since_checkpoint = 0;
+  Commit wrote;  ///< Since begin().
+  /// A write did not succeed, or took more than there is room for: it must not be committed.
+  bool failed = false;
 };
 
 /// A cursor that is closed, also when a visitor throws.
 struct LmdbStore::Cursor {
   explicit Cursor(const Lmdb& lmdb) {
-    lmdb.check(mdb_cursor_open(lmdb.in_handler(), lmdb.dbi, &cursor), "scan");
+    lmdb.check(mdb_cursor_open(lmdb.transaction(), lmdb.dbi, &cursor), "scan");
   }
   ~Cursor() { mdb_cursor_close(cursor); }
   Cursor(const Cursor&) = delete;
@@ -204,6 +297,8 @@ LmdbStore::LmdbStore(const LmdbOptions& options, Incarnation fresh_incarnation)
   lmdb_->take_lock();
   lmdb_->check_file();
   lmdb_->open();
+  begin();
+  lmdb_->replay();
   const std::string key = full_key(kMetaSpace, kIncarnationKey);
   if (const auto kept = lmdb_->read(key)) {
     const auto number = codec::decode<Incarnation>(*kept);
@@ -211,10 +306,11 @@ LmdbStore::LmdbStore(const LmdbOptions& options, Incarnation fresh_incarnation)
       lmdb_->fail("read the disk's incarnation", "the store is damaged; use an empty folder");
     }
     incarnation_ = *number;
-    was_empty_ = lmdb_->entries() == 1;
+    was_empty_ = lmdb_->entries() == 2;  // ours: the incarnation and the journal's number
   } else {
     incarnation_ = fresh_incarnation;
-    lmdb_->write(key, codec::encode(incarnation_));
+    lmdb_->put(key, codec::encode(incarnation_));
+    lmdb_->checkpoint();  // from now on LMDB's file is a whole one
   }
   commit();
   if (options.durable) lmdb_->sync_folders();
@@ -223,20 +319,26 @@ LmdbStore::LmdbStore(const LmdbOptions& options, Incarnation fresh_incarnation)
 LmdbStore::~LmdbStore() = default;
 
 void LmdbStore::begin() {
-  if (lmdb_->txn != nullptr) return;
-  lmdb_->check(mdb_txn_begin(lmdb_->env, nullptr, 0, &lmdb_->txn), "begin a transaction");
+  if (std::exchange(lmdb_->in_handler, true)) return;
+  lmdb_->free_bytes.reset();
 }
 
 Commit LmdbStore::commit() {
-  if (lmdb_->overdrawn) lmdb_->check(MDB_MAP_FULL, "make the writes durable");
-  MDB_txn* txn = std::exchange(lmdb_->txn, nullptr);
+  if (lmdb_->failed) lmdb_->check(MDB_MAP_FULL, "make the writes durable");
   const Commit wrote = std::exchange(lmdb_->wrote, {});
-  if (txn == nullptr) return {};
-  if (wrote.writes == 0) {
-    mdb_txn_abort(txn);  // nothing to keep, so nothing to sync
-    return {};
+  if (wrote.writes != 0) {
+    try {
+      lmdb_->journal->commit();
+    } catch (const std::system_error& error) {
+      lmdb_->fail("make the writes durable", error.code().message());
+    }
+    lmdb_->writes_since_checkpoint += wrote.writes;
+    if (lmdb_->writes_since_checkpoint >= lmdb_->options.checkpoint_writes ||
+        lmdb_->journal->bytes() >= kJournalBytes) {
+      lmdb_->checkpoint();
+    }
   }
-  lmdb_->check(mdb_txn_commit(txn), "make the writes durable");
+  lmdb_->in_handler = false;
   return wrote;
 }
 
@@ -255,10 +357,11 @@ void LmdbStore::erase(std::string_view space, std::string_view key) {
   check_storage_names(space, key);
   check_no_scan(scans_);
   const std::string full = full_key(space, key);
-  MDB_val k = view_of(full);
-  const int code = mdb_del(lmdb_->in_handler(), lmdb_->dbi, &k, nullptr);
-  if (code == MDB_NOTFOUND) return;
-  lmdb_->check(code, "erase");
+  const bool failed_before = std::exchange(lmdb_->failed, true);
+  const bool was_there = lmdb_->erase(full);
+  lmdb_->failed = failed_before;
+  if (!was_there) return;
+  lmdb_->journal->erase(full);
   lmdb_->count_write(full.size());
 }
 
@@ -282,10 +385,9 @@ bool LmdbStore::room(std::size_t bytes) const {
   if (bytes > lmdb_->options.limit_bytes) return false;  // and the sums below cannot overflow
   // A page may be copied for each write, so twice the bytes is what a commit can take.
   const std::uint64_t wanted = 2 * static_cast<std::uint64_t>(bytes) + kReserveBytes;
-  if (lmdb_->used() + wanted > lmdb_->options.limit_bytes) return false;
-  std::error_code error;
-  const auto space = std::filesystem::space(lmdb_->options.folder, error);
-  return error || space.available > wanted;
+  const std::uint64_t used = lmdb_->used();
+  if (used + wanted > lmdb_->options.limit_bytes) return false;
+  return lmdb_->available() > wanted + lmdb_->wrote.bytes + lmdb_->checkpoint_bytes(used);
 }
 
 }  // namespace dynamo

@@ -23,6 +23,9 @@ struct LmdbOptions {
   std::filesystem::path folder;   ///< Made if absent. Only one process at a time may use it.
   std::uint64_t limit_bytes = 0;  ///< How much keys and values may take, pages included.
   bool durable = true;            ///< False: no fsync, for benchmarks that say so.
+  /// About so many writes go to the journal before LMDB's file takes them in. More: fewer pages are
+  /// written for each, but the commit that does it takes longer, as does opening after a crash.
+  std::uint64_t checkpoint_writes = 50'000;
 };
 
 /// What one transaction wrote.

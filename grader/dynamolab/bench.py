@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -184,18 +185,55 @@ def cold_build(jobs: int) -> Figure:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+@dataclass(frozen=True)
+class Measured:
+    """A part of the benchmarks. ``shown``: what goes into the common table; ``show`` prints more."""
+
+    figures: list[Figure]
+    shown: list[Figure]
+    show: Callable[[], None] | None = None
+
+
+PARTS = ("programs", "edit", "grades", "build", "stores")
+
+
 def measure(
-    labs: Sequence[Lab], framework: build.Framework, folder: Path, on_step: Callable[[str], None]
-) -> list[Figure]:
-    """All of it, one thing at a time: nothing else of ours runs beside a measurement."""
-    figures: list[Figure] = []
-    on_step("benchmark programs")
-    figures += programs(framework, folder)
+    parts: Sequence[str],
+    labs: Sequence[Lab],
+    framework: build.Framework,
+    folder: Path,
+    on_step: Callable[[int, str], None],
+) -> list[Measured]:
+    """These parts, one thing at a time: nothing else of ours runs beside a measurement. ``on_step``
+    hears how many parts are done, and what is at work."""
     first = next(lab for lab in labs if lab.points)
-    on_step(f"edit of {first.file}")
-    figures.append(edit_to_verdict(first, folder))
-    on_step("full grades")
-    figures += full_grades(labs, folder)
-    on_step("cold build")
-    figures.append(cold_build(framework.jobs))
-    return figures
+    take: dict[str, Callable[[Callable[[str], None]], Measured]] = {
+        "programs": lambda _: _plain(programs(framework, folder)),
+        "edit": lambda _: _plain([edit_to_verdict(first, folder)]),
+        "grades": lambda _: _plain(full_grades(labs, folder)),
+        "build": lambda _: _plain([cold_build(framework.jobs)]),
+        "stores": lambda say: _stores(framework, folder, say),
+    }
+    measured = []
+    for done, part in enumerate(parts):
+        on_step(done, part)
+        measured.append(take[part](functools.partial(on_step, done)))
+    return measured
+
+
+def _plain(figures: Iterable[Figure]) -> Measured:
+    listed = list(figures)
+    return Measured(listed, listed)
+
+
+def _stores(framework: build.Framework, folder: Path, say: Callable[[str], None]) -> Measured:
+    from dynamolab import stores  # Which imports this file.
+
+    node = framework.folder / "reference" / "reference-node"
+    generator = stores.Generator(framework.folder / "grader" / "bench" / "store-load")
+    comparison = stores.compare(node, generator, folder, say)
+    points = stores.scale(node, generator, folder, say)
+    ratios = [figure for figure in stores.ratios(comparison) if figure.goal or figure.value is None]
+    return Measured(
+        stores.figures(comparison, points), ratios, lambda: stores.show(comparison, points)
+    )

@@ -2,30 +2,18 @@
 //
 //     ring-table NODE Q HOSTS    →    {"owners": [[0,0,…], [0,1,…], …]}
 //
-// Row S-1 holds, for each vnode, the number of its host among S (0 joined first). Exit code 1: the
-// solution failed, and why stands on stderr. 2: wrong arguments, or the grader's own trouble.
-#include <charconv>
+// Row S-1 holds, for each vnode, the number of its host among S (0 joined first).
 #include <cstdio>
-#include <cstring>
-#include <exception>
 #include <map>
+#include <span>
 #include <string>
+#include <vector>
 
 #include "sim/host.h"
+#include "table.h"
 
 namespace dynamo::sim {
 namespace {
-
-constexpr std::uint32_t kMostVnodes = 1U << 20;
-constexpr std::uint32_t kMostHosts = 1000;
-
-std::optional<std::uint32_t> number_up_to(std::uint32_t most, const char* text) {
-  std::uint32_t value = 0;
-  const char* end = text + std::strlen(text);
-  const auto [stopped, error] = std::from_chars(text, end, value);
-  const bool good = error == std::errc() && stopped == end && value >= 1 && value <= most;
-  return good ? std::optional(value) : std::nullopt;
-}
 
 /// One row as JSON. Throws SolutionDied if the ring has another size or names a stranger.
 std::string row_of(const std::vector<NodeId>& owners, const std::map<NodeId, std::size_t>& numbers,
@@ -63,30 +51,13 @@ void print_table(Host& host, std::uint32_t q, std::uint32_t hosts) {
   std::printf("{\"owners\": [\n%s\n]}\n", table.c_str());
 }
 
-int run(int argc, char** argv) {
-  const auto q = argc == 4 ? number_up_to(kMostVnodes, argv[2]) : std::nullopt;
-  const auto hosts = argc == 4 ? number_up_to(kMostHosts, argv[3]) : std::nullopt;
-  if (!q || !hosts) {
-    std::fprintf(stderr,
-                 "usage: ring-table NODE Q HOSTS, with Q from 1 to %u, HOSTS from 1 to %u\n",
-                 kMostVnodes, kMostHosts);
-    return 2;
-  }
-  ProcessOptions options;
-  options.node_binary = argv[1];
-  try {
-    print_table(*start_process_host(options), *q, *hosts);
-    return 0;
-  } catch (const SolutionDied& death) {
-    std::fprintf(stderr, "%s\n", death.what());
-    return 1;
-  } catch (const std::exception& trouble) {
-    std::fprintf(stderr, "%s\n", trouble.what());
-    return 2;
-  }
-}
-
 }  // namespace
 }  // namespace dynamo::sim
 
-int main(int argc, char** argv) { return dynamo::sim::run(argc, argv); }
+int main(int argc, char** argv) {
+  using namespace dynamo::sim;
+  const std::vector<NumberArgument> arguments{{"Q", 1, 1U << 20}, {"HOSTS", 1, 1000}};
+  return run_table(argc, argv, arguments, [](Host& host, std::span<const std::uint32_t> numbers) {
+    print_table(host, numbers[0], numbers[1]);
+  });
+}

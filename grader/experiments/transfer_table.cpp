@@ -6,15 +6,11 @@
 // A store of MEMBERS nodes holds KEYS keys, each on its owners; one more node joins, and later the
 // second one leaves. "held": bytes of all copies, with their states, before that. "must": of a copy
 // of each key for each owner that did not have it before. "states": of the copies with a state that
-// were sent. "all": of every message of a transfer, requests and replies. Exit code 1: the solution
-// failed, and why stands on stderr. 2: wrong arguments, or the grader's own trouble.
+// were sent. "all": of every message of a transfer, requests and replies.
 #include <algorithm>
-#include <charconv>
 #include <cstdio>
-#include <cstring>
-#include <exception>
 #include <map>
-#include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -23,6 +19,7 @@
 #include "sim/host.h"
 #include "sim/store_checks.h"
 #include "sim/world.h"
+#include "table.h"
 
 namespace dynamo::sim {
 namespace {
@@ -158,48 +155,14 @@ void print_row(Host& host, const Shape& shape) {
               static_cast<unsigned long long>(held), in_json(join).c_str(), in_json(leave).c_str());
 }
 
-std::optional<std::uint32_t> number(const char* text, std::uint32_t least, std::uint32_t most) {
-  std::uint32_t value = 0;
-  const char* end = text + std::strlen(text);
-  const auto [stopped, error] = std::from_chars(text, end, value);
-  if (error != std::errc() || stopped != end || value < least || value > most) return std::nullopt;
-  return value;
-}
-
-std::optional<Shape> shape_of(int argc, char** argv) {
-  if (argc != 5) return std::nullopt;
-  const auto members = number(argv[2], 2, 64);
-  const auto keys = number(argv[3], 1, 10'000);
-  const auto value_bytes = number(argv[4], 0, 100'000);
-  if (!members || !keys || !value_bytes) return std::nullopt;
-  return Shape{*members, *keys, *value_bytes};
-}
-
-int run(int argc, char** argv) {
-  const std::optional<Shape> shape = shape_of(argc, argv);
-  if (!shape) {
-    std::fprintf(stderr, "usage: transfer-table NODE MEMBERS KEYS VALUE_BYTES\n");
-    return 2;
-  }
-  ProcessOptions options;
-  options.node_binary = argv[1];
-  try {
-    print_row(*start_process_host(options), *shape);
-    return 0;
-  } catch (const SolutionDied& death) {
-    std::fprintf(stderr, "%s\n", death.what());
-    return 1;
-  } catch (const Violation& violation) {
-    std::fprintf(stderr, "expected: %s\nactual: %s\n", violation.expected().c_str(),
-                 violation.actual().c_str());
-    return 1;
-  } catch (const std::exception& trouble) {
-    std::fprintf(stderr, "%s\n", trouble.what());
-    return 2;
-  }
-}
-
 }  // namespace
 }  // namespace dynamo::sim
 
-int main(int argc, char** argv) { return dynamo::sim::run(argc, argv); }
+int main(int argc, char** argv) {
+  using namespace dynamo::sim;
+  const std::vector<NumberArgument> arguments{
+      {"MEMBERS", 2, 64}, {"KEYS", 1, 10'000}, {"VALUE_BYTES", 0, 100'000}};
+  return run_table(argc, argv, arguments, [](Host& host, std::span<const std::uint32_t> numbers) {
+    print_row(host, {numbers[0], numbers[1], numbers[2]});
+  });
+}

@@ -5,15 +5,11 @@
 //
 // saw[k]: reads that saw k versions, the last entry: or more. CLIENTS use one key of a store of
 // three nodes, at the first NODES of them: each reads, thinks, puts with the context that it read,
-// and pauses; both times are drawn, THINK_MS and PAUSE_MS on average. Exit code 1: the solution
-// failed, and why stands on stderr. 2: wrong arguments, or the grader's own trouble.
+// and pauses; both times are drawn, THINK_MS and PAUSE_MS on average.
 #include <array>
-#include <charconv>
 #include <cstdio>
-#include <cstring>
-#include <exception>
-#include <optional>
 #include <queue>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -23,6 +19,7 @@
 #include "sim/crossing.h"
 #include "sim/host.h"
 #include "sim/world.h"
+#include "table.h"
 
 namespace dynamo::sim {
 namespace {
@@ -124,50 +121,17 @@ void print_row(Host& host, const Shape& shape) {
               saw.c_str());
 }
 
-std::optional<std::uint32_t> number(const char* text, std::uint32_t least, std::uint32_t most) {
-  std::uint32_t value = 0;
-  const char* end = text + std::strlen(text);
-  const auto [stopped, error] = std::from_chars(text, end, value);
-  if (error != std::errc() || stopped != end || value < least || value > most) return std::nullopt;
-  return value;
-}
-
-std::optional<Shape> shape_of(int argc, char** argv) {
-  if (argc != 7) return std::nullopt;
-  const auto clients = number(argv[2], 1, 1000);
-  const auto nodes = number(argv[3], 1, kStoreNodes);
-  const auto reads = number(argv[4], 1, 1'000'000);
-  const auto think_ms = number(argv[5], 0, 1'000'000);
-  const auto pause_ms = number(argv[6], 0, 1'000'000);
-  if (!clients || !nodes || !reads || !think_ms || !pause_ms) return std::nullopt;
-  return Shape{*clients, *nodes, *reads, *think_ms * 1ms, *pause_ms * 1ms};
-}
-
-int run(int argc, char** argv) {
-  const std::optional<Shape> shape = shape_of(argc, argv);
-  if (!shape) {
-    std::fprintf(stderr, "usage: versions-table NODE CLIENTS NODES READS THINK_MS PAUSE_MS\n");
-    return 2;
-  }
-  ProcessOptions options;
-  options.node_binary = argv[1];
-  try {
-    print_row(*start_process_host(options), *shape);
-    return 0;
-  } catch (const SolutionDied& death) {
-    std::fprintf(stderr, "%s\n", death.what());
-    return 1;
-  } catch (const Violation& violation) {
-    std::fprintf(stderr, "expected: %s\nactual: %s\n", violation.expected().c_str(),
-                 violation.actual().c_str());
-    return 1;
-  } catch (const std::exception& trouble) {
-    std::fprintf(stderr, "%s\n", trouble.what());
-    return 2;
-  }
-}
-
 }  // namespace
 }  // namespace dynamo::sim
 
-int main(int argc, char** argv) { return dynamo::sim::run(argc, argv); }
+int main(int argc, char** argv) {
+  using namespace dynamo::sim;
+  const std::vector<NumberArgument> arguments{{"CLIENTS", 1, 1000},
+                                              {"NODES", 1, kStoreNodes},
+                                              {"READS", 1, 1'000'000},
+                                              {"THINK_MS", 0, 1'000'000},
+                                              {"PAUSE_MS", 0, 1'000'000}};
+  return run_table(argc, argv, arguments, [](Host& host, std::span<const std::uint32_t> numbers) {
+    print_row(host, {numbers[0], numbers[1], numbers[2], numbers[3] * 1ms, numbers[4] * 1ms});
+  });
+}

@@ -63,4 +63,7 @@ std::string to_string(const ClientOperation& operation);
 /// "put cart = milk at n2": for `expected`.
 std::string question(const ClientOperation& operation);
 
+/// All of a short text; else its beginning and its length. Keys and values may be long.
+std::string beginning(const std::string& text);
+
 }  // namespace dynamo::sim

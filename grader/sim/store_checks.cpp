@@ -33,7 +33,9 @@ std::string described(const std::optional<Held>& held) {
   const auto values = values_in(held->state);
   if (!values) return "bytes that are no state";
   if (values->empty()) return "a deletion";
-  return list(*values);
+  std::vector<std::string> beginnings;
+  for (const std::string& value : *values) beginnings.push_back(beginning(value));
+  return list(beginnings);
 }
 
 using Owners = std::map<std::string, std::vector<NodeId>>;

@@ -78,15 +78,14 @@ void take_encoded(ClientOperation& operation, const std::string& bytes) {
   take(operation, *answer);
 }
 
-/// Keys and values may be long, or no text.
-std::string shown(const std::string& text) {
+}  // namespace
+
+std::string beginning(const std::string& text) {
   constexpr std::size_t kMost = 40;
   return text.size() <= kMost
              ? text
              : text.substr(0, kMost / 2) + "… (" + std::to_string(text.size()) + " bytes)";
 }
-
-}  // namespace
 
 std::string to_string(const ClientOperation& operation) {
   const auto error = [&] {
@@ -105,7 +104,7 @@ std::string to_string(const ClientOperation& operation) {
     case Outcome::found: {
       std::string text;
       for (const std::string& value : operation.values) {
-        text += (text.empty() ? "" : ", ") + shown(value);
+        text += (text.empty() ? "" : ", ") + beginning(value);
       }
       return "[" + text + "]";
     }
@@ -121,8 +120,8 @@ std::string to_string(const ClientOperation& operation) {
 }
 
 std::string question(const ClientOperation& operation) {
-  std::string text = operation.what + " " + shown(operation.key);
-  if (operation.value) text += " = " + shown(*operation.value);
+  std::string text = operation.what + " " + beginning(operation.key);
+  if (operation.value) text += " = " + beginning(*operation.value);
   return text + " at " + operation.at;
 }
 
@@ -170,8 +169,8 @@ void World::State::ask_client(Action action) {
       step.message = operation.what;
       step.id = clients.size() + 1;
       step.data = message_to_json(ask.type, false, ask.bytes).value_or("");
-      step.text = shown(operation.key);
-      if (operation.value) step.text += " = " + shown(*operation.value);
+      step.text = beginning(operation.key);
+      if (operation.value) step.text += " = " + beginning(*operation.value);
     });
     clients.push_back(std::move(operation));
     deliver_client(std::move(ask));
@@ -222,7 +221,7 @@ void World::State::client_heard(std::uint64_t number) {
   record(Step::Kind::told, operation.at, [&](Step& step) {
     step.message = operation.what;
     step.id = number + 1;
-    step.data = json::text({{"key", shown(operation.key)}});
+    step.data = json::text({{"key", beginning(operation.key)}});
     step.text = to_string(operation);
   });
 }

@@ -128,6 +128,41 @@ def test_failing_apt_is_told_with_its_last_words(machine: Machine) -> None:
     assert "no network here" in done.stderr
 
 
+LIKED = """
+base | python3 | python | cmd:python3 | runs it all
+test? | alpha | alpha-brew | cmd:alpha | is measured beside ours
+"""
+
+
+def test_what_a_command_can_do_without_is_tried_once_and_only_for_it(tmp_path: Path) -> None:
+    machine = Machine(tmp_path, LIKED)
+    machine.script("id", "echo 0\n")
+    machine.script("apt-get", f'echo "$@" >> {tmp_path}/calls\necho "E: no network" >&2\nexit 100\n')
+    assert machine.lab("list").stderr == ""
+    first = machine.lab("test")
+    assert (first.returncode, first.stdout) == (0, "ran ['test']\n")
+    assert "is measured beside ours" in first.stderr
+    assert "no network" in first.stderr and "Going on without" in first.stderr
+    again = machine.lab("test")
+    assert (again.returncode, again.stdout, again.stderr) == (0, "ran ['test']\n", "")
+    assert len((tmp_path / "calls").read_text().splitlines()) == 1  # update, which failed
+
+
+def test_server_that_was_installed_is_stopped_again(tmp_path: Path) -> None:
+    machine = Machine(tmp_path, LIKED)
+    machine.script("id", "echo 0\n")
+    machine.script(
+        "apt-get",
+        f'case "$*" in *install*) /bin/ln -s /bin/true {machine.bin}/alpha ;; esac\n',
+    )
+    unit = "/lib/systemd/system/alpha"
+    machine.script("dpkg", f'[ "$*" = "-L alpha" ] && printf "%s\\n" {unit}.service {unit}@.service\n')
+    machine.script("systemctl", f'echo "$@" >> {tmp_path}/calls\n')
+    done = machine.lab("test")
+    assert (done.returncode, done.stdout) == (0, "ran ['test']\n"), done.stderr
+    assert (tmp_path / "calls").read_text() == "disable --now alpha\n"
+
+
 def test_macos_prints_the_lines_to_run(machine: Machine) -> None:
     machine.script("uname", "echo Darwin\n")
     done = machine.lab("list")

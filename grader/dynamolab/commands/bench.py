@@ -7,30 +7,50 @@ import argparse
 from dynamolab import bench, build, labs, results, ui
 from dynamolab.commands import common
 from dynamolab.paths import BUILD, working_folder
-
-STEPS = 4
+from dynamolab.suggest import did_you_mean
 
 
 def add(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "parts",
+        metavar="PART",
+        nargs="*",
+        type=_part,  # argparse would hold an empty list against the choices, too.
+        help=f"only these: {', '.join(bench.PARTS)} (default: all of them)",
+    )
     parser.add_argument(
         "--results", metavar="FILE", type=common.writable_file, help="write the figures as JSON"
     )
     common.add_jobs(parser)
 
 
+def _part(word: str) -> str:
+    if word not in bench.PARTS:
+        raise argparse.ArgumentTypeError(f"'{word}' is none; {did_you_mean(word, bench.PARTS)}")
+    return word
+
+
 def run(arguments: argparse.Namespace) -> int:
     known = labs.load_all()
+    parts = [part for part in bench.PARTS if part in (arguments.parts or bench.PARTS)]
     framework = build.Framework("release", arguments.jobs)
-    framework.build(["all"])
+    framework.build(["all"] if parts != ["stores"] else ["reference-node", "store-load"])
     with ui.bar("Measuring") as bar, working_folder(BUILD / "bench") as folder:
-        done = iter(range(STEPS))
-        figures = bench.measure(
-            known, framework, folder, lambda text: bar.update(next(done), STEPS, text)
+        measured = bench.measure(
+            parts,
+            known,
+            framework,
+            folder,
+            lambda done, text: bar.update(done, len(parts), text),
         )
+    figures = [figure for part in measured for figure in part.figures]
     if arguments.results:
         document = {"benchmarks": [figure.document() for figure in figures]}
         results.write_json(document, arguments.results)
-    _print(figures)
+    for part in measured:
+        if part.show:
+            part.show()
+    _print([figure for part in measured for figure in part.shown])
     return 0 if all(figure.met is not False for figure in figures) else 1
 
 

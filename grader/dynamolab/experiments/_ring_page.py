@@ -7,40 +7,19 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dynamolab.errors import LabError
+from dynamolab.experiments import _page as shared
 
 if TYPE_CHECKING:
     from dynamolab.experiments.ring import Point, Series
 
-COLOURS = ("#b23a3a", "#c77d1a", "#2b6cb0")
+COLOURS = (shared.RED, shared.ORANGE, shared.BLUE)
 MARKERS = ("o", "s", "^")
 SHOWN_HOSTS = (2, 3, 4, 8, 16, 32, 64, 128, 256)
 
-_STYLE = """
-body { font: 16px/1.5 system-ui, sans-serif; color: #1f2933; }
-body { margin: 2rem auto; max-width: 60rem; padding: 0 1rem; }
-table { border-collapse: collapse; margin: 1rem 0; }
-th, td { border-bottom: 1px solid #cbd2d9; padding: .3rem .8rem; text-align: right; }
-th:first-child, td:first-child { text-align: left; }
-svg { max-width: 100%; height: auto; }
-"""
 
-
-def _plot(
-    title: str, label: str, lines: Sequence[tuple[str, list[Point]]], ideal: str
-) -> Any:
+def _plot(title: str, label: str, lines: Sequence[tuple[str, list[Point]]], ideal: str) -> Any:
     """One picture with logarithmic axes. ``ideal`` is what a perfect scheme would reach: 1 or 1/S."""
-    try:
-        import matplotlib
-    except ImportError:
-        raise LabError(
-            "the plots need matplotlib: apt install python3-matplotlib (or pip install matplotlib)"
-        ) from None
-    matplotlib.use("Agg")
-    matplotlib.rcParams["svg.hashsalt"] = "dynamo labs"  # The same picture from the same numbers.
-    from matplotlib import pyplot
-
-    figure, axes = pyplot.subplots(figsize=(8, 4.6), layout="constrained")
+    figure, axes = shared.pyplot().subplots(figsize=(8, 4.6), layout="constrained")
     for (name, points), colour, marker in zip(lines, COLOURS, MARKERS, strict=False):
         hosts = [point.hosts for point in points]
         axes.fill_between(
@@ -62,14 +41,18 @@ def _plot(
         )
     hosts = [point.hosts for point in lines[0][1]]
     perfect = [1.0 if ideal == "1" else 1 / count for count in hosts]
-    axes.plot(hosts, perfect, color="#1f2933", linestyle=":", linewidth=1.2, label=f"ideal: {ideal}")
+    axes.plot(
+        hosts, perfect, color=shared.INK, linestyle=":", linewidth=1.2, label=f"ideal: {ideal}"
+    )
     axes.set_title(title)
     axes.set_xlabel("hosts")
     axes.set_ylabel(label)
     axes.set_xscale("log", base=2)
     axes.set_yscale("log", base=2)
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:.3g}")
-    axes.yaxis.set_major_formatter(lambda value, _: f"{value:.3g}" if ideal == "1" else f"{value:.1%}")
+    axes.yaxis.set_major_formatter(
+        lambda value, _: f"{value:.3g}" if ideal == "1" else f"{value:.1%}"
+    )
     if ideal != "1":  # A lucky token moves next to nothing: no reason to squeeze all the rest.
         axes.set_ylim(bottom=perfect[-1] / 4)
     axes.grid(alpha=0.3)
@@ -78,58 +61,50 @@ def _plot(
 
 
 def _table(measured: Sequence[Series]) -> str:
-    head = "".join(f"<th>{html.escape(one.scheme)}</th>" for one in measured)
-    rows = []
-    for index, point in enumerate(measured[0].imbalance):
-        if point.hosts not in SHOWN_HOSTS:
-            continue
-        cells = "".join(f"<td>{one.imbalance[index].median:.2f}</td>" for one in measured)
-        moved = "".join(f"<td>{one.moved[index].median:.1%}</td>" for one in measured)
-        rows.append(f"<tr><td>{point.hosts}</td>{cells}{moved}<td>{1 / point.hosts:.1%}</td></tr>")
-    return (
-        f'<table><tr><th rowspan="2">hosts</th><th colspan="{len(measured)}">fullest host / mean</th>'
-        f'<th colspan="{len(measured)}">moved by the last join</th><th rowspan="2">1/S</th></tr>'
-        f"<tr>{head}{head}</tr>{''.join(rows)}</table>"
+    names = "".join(f"<th>{html.escape(one.scheme)}</th>" for one in measured)
+    heads = (
+        f'<th rowspan="2">hosts</th><th colspan="{len(measured)}">fullest host / mean</th>'
+        f'<th colspan="{len(measured)}">moved by the last join</th><th rowspan="2">1/S</th>',
+        names + names,
     )
+    rows = [
+        (
+            str(point.hosts),
+            *(f"{one.imbalance[index].median:.2f}" for one in measured),
+            *(f"{one.moved[index].median:.1%}" for one in measured),
+            f"{1 / point.hosts:.1%}",
+        )
+        for index, point in enumerate(measured[0].imbalance)
+        if point.hosts in SHOWN_HOSTS
+    ]
+    return shared.table(heads, rows)
 
 
 def write(folder: Path, measured: Sequence[Series], trials: int) -> Path:
     """Writes imbalance and moved as SVG and PNG, and index.html with both; the page's path."""
-    folder.mkdir(parents=True, exist_ok=True)
-    plots = {
-        "imbalance": _plot(
-            "Load of the fullest host",
-            "times the mean",
-            [(one.scheme, one.imbalance) for one in measured],
-            ideal="1",
-        ),
-        "moved": _plot(
-            "Keys that move when one host joins",
-            "share of all keys",
-            [(one.scheme, one.moved) for one in measured],
-            ideal="1/S",
-        ),
-    }
-    pictures = []
-    for name, figure in plots.items():
-        figure.savefig(folder / f"{name}.png", dpi=120)
-        figure.savefig(folder / f"{name}.svg", metadata={"Date": None})
-        drawing = (folder / f"{name}.svg").read_text(encoding="utf-8")
-        pictures.append(drawing[drawing.index("<svg") :])
-    page = (
-        '<!doctype html><html lang="en"><meta charset="utf-8"><title>Experiment: the ring</title>'
-        f"<style>{_STYLE}</style><h1>The ring: load and movement</h1>"
-        f"<p>Hosts join one by one. Tokens: median of {trials} choices of names, with the best and the "
-        "worst shaded. Static vnodes: the ring of the solution. Both axes are logarithmic.</p>"
-        + "".join(f"<figure>{picture}</figure>" for picture in pictures)
-        + _table(measured)
-        + "<p>One token: few, uneven arcs, and no remedy but luck. Many tokens: even on average, and each"
-        " host's share is still random. Static vnodes: equal by construction, and a join moves whole"
-        " vnodes, just as many as the newcomer should hold (P§6.2).</p></html>\n"
+    imbalance = _plot(
+        "Load of the fullest host",
+        "times the mean",
+        [(one.scheme, one.imbalance) for one in measured],
+        ideal="1",
     )
-    index = folder / "index.html"
-    index.write_text(page, encoding="utf-8")
-    return index
+    moved = _plot(
+        "Keys that move when one host joins",
+        "share of all keys",
+        [(one.scheme, one.moved) for one in measured],
+        ideal="1/S",
+    )
+    parts = (
+        f"<p>Hosts join one by one. Tokens: median of {trials} choices of names, with the best and the "
+        "worst shaded. Static vnodes: the ring of the solution. Both axes are logarithmic.</p>",
+        shared.drawn(imbalance, folder, "imbalance"),
+        shared.drawn(moved, folder, "moved"),
+        _table(measured),
+        "<p>One token: few, uneven arcs, and no remedy but luck. Many tokens: even on average, and each"
+        " host's share is still random. Static vnodes: equal by construction, and a join moves whole"
+        " vnodes, just as many as the newcomer should hold (P§6.2).</p>",
+    )
+    return shared.write(folder, "The ring: load and movement", parts)
 
 
 def summary(measured: Sequence[Series]) -> str:
@@ -143,4 +118,6 @@ def summary(measured: Sequence[Series]) -> str:
                 for one in measured
             )
             lines.append(f"{point.hosts:>5}  " + "  ".join(f"{cell:>{width}}" for cell in cells))
-    return "Load of the fullest host over the mean · keys moved by the last join\n" + "\n".join(lines)
+    return "Load of the fullest host over the mean · keys moved by the last join\n" + "\n".join(
+        lines
+    )

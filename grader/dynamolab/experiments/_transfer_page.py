@@ -7,25 +7,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dynamolab.errors import LabError
+from dynamolab.experiments import _page as shared
 
 if TYPE_CHECKING:
     from dynamolab.experiments.transfer import Moved, Row
 
 LINES = (
-    ("must", "what must move", "#2f7d4f", "o"),
-    ("states", "states that were sent", "#2b6cb0", "s"),
-    ("all", "every message", "#b23a3a", "^"),
+    ("must", "what must move", shared.GREEN, "o"),
+    ("states", "states that were sent", shared.BLUE, "s"),
+    ("all", "every message", shared.RED, "^"),
 )
 CHANGES = (("join", "a node joins"), ("leave", "a node leaves"))
-
-_STYLE = """
-body { font: 16px/1.5 system-ui, sans-serif; color: #1f2933; }
-body { margin: 2rem auto; max-width: 60rem; padding: 0 1rem; }
-table { border-collapse: collapse; margin: 1rem 0; }
-th, td { border-bottom: 1px solid #cbd2d9; padding: .3rem .8rem; text-align: right; }
-svg { max-width: 100%; height: auto; }
-"""
 
 
 def _moved(row: Row, change: str) -> Moved:
@@ -43,17 +35,9 @@ def _cells(row: Row) -> list[str]:
 
 
 def _plot(rows: Sequence[Row]) -> Any:
-    try:
-        import matplotlib
-    except ImportError:
-        raise LabError(
-            "the plot needs matplotlib: apt install python3-matplotlib (or pip install matplotlib)"
-        ) from None
-    matplotlib.use("Agg")
-    matplotlib.rcParams["svg.hashsalt"] = "dynamo labs"  # The same picture from the same numbers.
-    from matplotlib import pyplot
-
-    figure, both = pyplot.subplots(1, 2, figsize=(9, 4.2), layout="constrained", sharey=True)
+    figure, both = shared.pyplot().subplots(
+        1, 2, figsize=(9, 4.2), layout="constrained", sharey=True
+    )
     for axes, (change, title) in zip(both, CHANGES, strict=True):
         for name, label, colour, marker in LINES:
             axes.plot(
@@ -75,38 +59,33 @@ def _plot(rows: Sequence[Row]) -> Any:
 
 
 def _table(rows: Sequence[Row]) -> str:
-    head = "".join(f"<th colspan=4>{title}</th>" for _, title in CHANGES)
-    names = "".join("<th>must</th><th>states</th><th>all</th><th>all / must</th>" for _ in CHANGES)
-    body = "".join(f"<tr><td>{'</td><td>'.join(_cells(row))}</td></tr>" for row in rows)
-    return f"<table><tr><th></th>{head}</tr><tr><th>members</th>{names}</tr>{body}</table>"
+    titles = "".join(f'<th colspan="4">{title}</th>' for _, title in CHANGES)
+    names = "<th>must</th><th>states</th><th>all</th><th>all / must</th>" * len(CHANGES)
+    return shared.table(
+        (f'<th rowspan="2">members</th>{titles}', names), [_cells(row) for row in rows]
+    )
 
 
 def write(folder: Path, rows: Sequence[Row], arguments: argparse.Namespace) -> Path:
     """Writes transfer.svg and .png, and index.html with plots and table; the page's path."""
-    folder.mkdir(parents=True, exist_ok=True)
-    figure = _plot(rows)
-    figure.savefig(folder / "transfer.png", dpi=120)
-    figure.savefig(folder / "transfer.svg", metadata={"Date": None})
-    drawing = (folder / "transfer.svg").read_text(encoding="utf-8")
-    page = (
-        '<!doctype html><html lang="en"><meta charset="utf-8"><title>Experiment: transfer</title>'
-        f"<style>{_STYLE}</style><h1>What a join and a leave move</h1>"
+    parts = (
         f"<p>A simulated store at rest, N = 3, holds {arguments.keys} keys with values of "
         f"{arguments.value_bytes} bytes. One node joins; then another one leaves. Bytes are given as a share "
-        "of all copies that the store holds.</p>"
-        f"<figure>{drawing[drawing.index('<svg') :]}</figure>{_table(rows)}"
+        "of all copies that the store holds.</p>",
+        shared.drawn(_plot(rows), folder, "transfer"),
+        _table(rows),
         "<p><b>must</b>: a copy of each key for each owner that did not have it before. <b>states</b>: "
         "copies with their states that were sent. <b>all</b>: every Update, AskTransfer and SentAll, and "
-        "their replies.</p></html>\n"
+        "their replies.</p>",
     )
-    index = folder / "index.html"
-    index.write_text(page, encoding="utf-8")
-    return index
+    return shared.write(folder, "What a join and a leave move", parts)
 
 
 def summary(rows: Sequence[Row]) -> str:
     """The table for the terminal."""
     lines = [" " * 8 + "".join(f"{title:^32}" for _, title in CHANGES).rstrip()]
-    lines.append(f"{'members':>8}" + f"{'must':>8}{'states':>8}{'all':>8}{'cost':>8}" * len(CHANGES))
+    lines.append(
+        f"{'members':>8}" + f"{'must':>8}{'states':>8}{'all':>8}{'cost':>8}" * len(CHANGES)
+    )
     lines += ["".join(f"{cell:>8}" for cell in _cells(row)) for row in rows]
     return "Bytes moved, in % of all copies; cost: all / must\n" + "\n".join(lines)

@@ -10,21 +10,18 @@ from __future__ import annotations
 import argparse
 import bisect
 import hashlib
-import json
 import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from dynamolab import build, labs, processes, solutions, ui
 from dynamolab.commands import common
-from dynamolab.errors import GraderTrouble, LabError
-from dynamolab.experiments import _ring_page as page
-from dynamolab.paths import RESULTS, shown
+from dynamolab.experiments import _page, _ring_page
+from dynamolab.experiments._table import Table
+from dynamolab.paths import RESULTS
 
 CIRCLE = 2**64
 LAB = 2
-TABLE_DEADLINE_S = 120.0
 
 
 @dataclass(frozen=True)
@@ -113,33 +110,8 @@ def series(
 
 def owners_of(arguments: argparse.Namespace) -> list[list[int]]:
     """The rings that the solution builds. LabError says why it builds none."""
-    known = labs.load_all()
-    lab = next(lab for lab in known if lab.number == LAB)
-    solution = solutions.open_solution(
-        solutions.solution_folder(arguments.solution),
-        [lab],
-        solutions.parse_with(arguments.supplied, known),
-    )
-    framework = build.Framework("release", arguments.jobs)
-    framework.build(["libraries", "ring-table"])
-    node = build.build_node(framework, solution.modules(lab), "experiment-ring")
-    if node.error:
-        raise LabError(node.error)
-    program = framework.folder / "grader" / "experiments" / "ring-table"
-    done = processes.run(
-        [program, node.node, str(arguments.q), str(arguments.hosts)],
-        deadline_s=TABLE_DEADLINE_S,
-    )
-    if done.timed_out:
-        raise GraderTrouble(f"the rings were not built within {TABLE_DEADLINE_S:.0f} s")
-    if done.code == 1:
-        raise LabError(
-            f"{shown(solution.file(lab))}: its ring cannot be measured: {done.out.strip()}\n"
-            "Finish part B first, or measure the reference's: ./lab experiment ring --solution reference"
-        )
-    if done.code != 0:
-        raise GraderTrouble(f"ring-table failed: {done.out.strip()}")
-    return list(json.loads(done.out)["owners"])
+    table = Table.of("ring", LAB, "B", arguments)
+    return list(table.run(arguments.q, arguments.hosts)["owners"])
 
 
 def parser() -> argparse.ArgumentParser:
@@ -171,10 +143,4 @@ def main(argv: Sequence[str]) -> int:
         ),
         series(f"{arguments.q} static vnodes", 1, lambda _: joined_vnodes(table)),
     ]
-    try:
-        index = page.write(arguments.out, measured, arguments.trials)
-    except OSError as error:
-        raise LabError(f"--out {arguments.out}: {error.strerror}") from error
-    ui.say(page.summary(measured))
-    ui.say(f"Plots and table: {shown(index)}")
-    return 0
+    return _page.finish(_ring_page, arguments.out, measured, arguments.trials)

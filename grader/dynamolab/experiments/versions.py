@@ -7,20 +7,16 @@ it read, and pauses. What Amazon counted in 24 hours stands beside what is measu
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from dynamolab import build, labs, processes, solutions, ui
 from dynamolab.commands import common
-from dynamolab.errors import GraderTrouble, LabError
-from dynamolab.experiments import _versions_page as page
-from dynamolab.paths import RESULTS, shown
+from dynamolab.experiments import _page, _versions_page
+from dynamolab.experiments._table import Table
+from dynamolab.paths import RESULTS
 
 LAB = 4
-ROW_DEADLINE_S = 120.0
 CLIENTS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64)
 MOST_COUNTED = 5  # Versions: the last group is "5 or more".
 
@@ -37,42 +33,13 @@ class Row:
         return self.saw[versions] / self.reads
 
 
-def _row(program: Path, node: Path, clients: int, arguments: argparse.Namespace) -> Row:
-    """Raises what went wrong, by whose fault it was."""
-    words = [clients, arguments.nodes, arguments.reads, arguments.think_ms, arguments.pause_ms]
-    done = processes.run([program, node, *map(str, words)], deadline_s=ROW_DEADLINE_S)
-    if done.timed_out:
-        raise GraderTrouble(f"{clients} clients were not done within {ROW_DEADLINE_S:.0f} s")
-    if done.code == 1:
-        raise LabError(
-            f"{arguments.solution}: its versions cannot be measured: {done.out.strip()}\n"
-            "Finish part B first, or measure the reference's: ./lab experiment versions --solution reference"
-        )
-    if done.code != 0:
-        raise GraderTrouble(f"versions-table failed: {done.out.strip()}")
-    document = json.loads(done.out)
-    return Row(document["clients"], document["reads"], tuple(document["saw"]))
-
-
 def measure(arguments: argparse.Namespace) -> list[Row]:
-    """A row for each number of clients, several at a time."""
-    known = labs.load_all()
-    lab = next(lab for lab in known if lab.number == LAB)
-    solution = solutions.open_solution(
-        solutions.solution_folder(arguments.solution),
-        [lab],
-        solutions.parse_with(arguments.supplied, known),
-    )
-    framework = build.Framework("release", arguments.jobs)
-    framework.build(["libraries", "versions-table"])
-    node = build.build_node(framework, solution.modules(lab), "experiment-versions")
-    if node.error:
-        raise LabError(node.error)
-    program = framework.folder / "grader" / "experiments" / "versions-table"
+    """A row for each number of clients."""
+    table = Table.of("versions", LAB, "B", arguments)
     counts = [count for count in CLIENTS if count < arguments.clients] + [arguments.clients]
-    with ThreadPoolExecutor(framework.jobs) as pool:
-        rows = [pool.submit(_row, program, node.node, count, arguments) for count in counts]
-        return [row.result() for row in rows]
+    shape = (arguments.nodes, arguments.reads, arguments.think_ms, arguments.pause_ms)
+    documents = table.rows((count, *shape) for count in counts)
+    return [Row(one["clients"], one["reads"], tuple(one["saw"])) for one in documents]
 
 
 def parser() -> argparse.ArgumentParser:
@@ -90,7 +57,11 @@ def parser() -> argparse.ArgumentParser:
         "--nodes", metavar="N", type=common.whole_number(1, 3), default=3, help="that they use (3)"
     )
     made.add_argument(
-        "--reads", metavar="R", type=common.whole_number(100, 100_000), default=2000, help="a row (2000)"
+        "--reads",
+        metavar="R",
+        type=common.whole_number(100, 100_000),
+        default=2000,
+        help="a row (2000)",
     )
     made.add_argument(
         "--think-ms",
@@ -107,18 +78,15 @@ def parser() -> argparse.ArgumentParser:
         help="between a put and the next get, on average (1000)",
     )
     made.add_argument(
-        "--out", metavar="DIR", type=Path, default=RESULTS / "versions", help="default: results/versions"
+        "--out",
+        metavar="DIR",
+        type=Path,
+        default=RESULTS / "versions",
+        help="default: results/versions",
     )
     return made
 
 
 def main(argv: Sequence[str]) -> int:
     arguments = parser().parse_args(list(argv))
-    rows = measure(arguments)
-    try:
-        index = page.write(arguments.out, rows, arguments)
-    except OSError as error:
-        raise LabError(f"--out {arguments.out}: {error.strerror}") from error
-    ui.say(page.summary(rows))
-    ui.say(f"Plot and table: {shown(index)}")
-    return 0
+    return _page.finish(_versions_page, arguments.out, measure(arguments), arguments)

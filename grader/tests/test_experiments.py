@@ -1,0 +1,58 @@
+"""What experiments share: whose fault a failed measurement is, rows in order, a page with its pictures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from dynamolab.errors import GraderTrouble, LabError
+from dynamolab.experiments import _page
+from dynamolab.experiments._table import Table
+
+
+def table(folder: Path, script: str) -> Table:
+    """A program that is a shell script; "$1" is the node, "$2" and on the numbers."""
+    program = folder / "fake-table"
+    program.write_text(f"#!/bin/sh\n{script}\n", encoding="utf-8")
+    program.chmod(0o755)
+    return Table("fake", "B", program, folder / "node", folder / "ring.cpp", 2)
+
+
+def test_rows_come_in_the_order_in_which_they_were_asked_for(tmp_path: Path) -> None:
+    measuring = table(tmp_path, 'echo "{\\"row\\": $2, \\"of\\": $3}"')
+    rows = measuring.rows((number, 7) for number in (5, 3, 9))
+    assert rows == [{"row": 5, "of": 7}, {"row": 3, "of": 7}, {"row": 9, "of": 7}]
+
+
+def test_a_solution_that_fails_is_told_from_a_program_that_does(tmp_path: Path) -> None:
+    solution = table(tmp_path, "echo 'it left no ring' >&2; exit 1")
+    with pytest.raises(
+        LabError, match=r"ring.cpp: its fake cannot be measured: it left no ring\nFinish part B"
+    ):
+        solution.run(1)
+    program = table(tmp_path, "echo 'usage: fake-table' >&2; exit 2")
+    with pytest.raises(GraderTrouble, match="fake-table failed: usage"):
+        program.run(1)
+
+
+def test_the_first_failure_ends_the_rows(tmp_path: Path) -> None:
+    failing = table(tmp_path, f'echo "$2" >> "{tmp_path}/rows"; exit 1')
+    with pytest.raises(LabError):
+        failing.rows((number,) for number in range(200))
+    assert len((tmp_path / "rows").read_text(encoding="utf-8").splitlines()) < 200
+
+
+def test_a_page_holds_its_pictures_and_escapes_what_is_text(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    figure, axes = _page.pyplot().subplots()
+    axes.plot([1, 2], [3, 4])
+    picture = _page.drawn(figure, tmp_path, "line")
+    again, axes = _page.pyplot().subplots()
+    axes.plot([1, 2], [3, 4])
+    assert _page.drawn(again, tmp_path, "line") == picture, "the same picture from the same numbers"
+    cells = _page.table(("<th>name</th>",), [["<b>"], ["2"]])
+    page = _page.write(tmp_path, "Load & movement", (picture, cells)).read_text(encoding="utf-8")
+    assert (tmp_path / "line.png").stat().st_size > 0 and (tmp_path / "line.svg").is_file()
+    assert "<title>Load &amp; movement</title>" in page
+    assert "<svg" in page and "<td>&lt;b&gt;</td>" in page and "<?xml" not in page
