@@ -212,6 +212,16 @@ TEST(quorum, a_hint_for_a_removed_node_goes_to_the_owners_of_today) {
                   std::string("has not"),
               "`hints` still has it");
   }
+  node.lone.say("a peer whose view is old sends a hint that still names the removed node");
+  node.look_anew();
+  const Copy late = copy_of(keeper.key, version_of("n3", "eggs"));
+  (void)node.ask(StoreHints{node.known(), {{keeper.owner, late}}});
+  node.pass(4s);
+  for (const NodeId& owner : today) {
+    if (!node.hint(keeper.key) && was_sent(node.peers[owner], keeper.key)) continue;
+    violation("such a hint, too, goes to all owners of today, and is kept no longer than that",
+              node.hint(keeper.key) ? "`hints` still has it" : owner + " is not sent it");
+  }
 }
 
 TEST(quorum, a_keeper_that_becomes_an_owner_owns_what_it_kept) {
