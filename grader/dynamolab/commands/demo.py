@@ -9,12 +9,14 @@ from dynamolab import build, labs, ui
 from dynamolab.commands.common import add_jobs, add_with, open_solution
 from dynamolab.demo_cart import tell_cart
 from dynamolab.demo_handoff import tell_handoff
+from dynamolab.demo_sync import tell_sync
 from dynamolab.errors import LabError
 from dynamolab.store import StoreError, Unknown
 
 DEMOS = {
     "cart": ("siblings, their merge, and a deleted item that reappears", tell_cart),
     "handoff": ("a replica dies, another node keeps its writes, and hands them over", tell_handoff),
+    "sync": ("a disk is lost, and trees of hashes find what is missing", tell_sync),
 }
 
 
