@@ -43,10 +43,11 @@ TEST(sync, equal_trees_cost_one_question_for_roots) {
     violation("n1 and n2 hold the same 500 keys, so their exchange is one question for roots",
               "in " + counted(kPeriods, "period") + " n1 sends " + summary(pair.peers));
   }
-  if (questions.size() != kPeriods) {
-    violation("each period, of one second, an exchange with n2 begins: " +
-                  counted(kPeriods, "CompareRoots message") + " in three and a half",
-              counted(questions.size(), "message"));
+  if (questions.size() < kPeriods || questions.size() > kPeriods + 1) {
+    violation(
+        "each period, of one second, an exchange with n2 begins: three or four of them in "
+        "three and a half periods, with one message each",
+        counted(questions.size(), "message"));
   }
   for (const CompareRoots& question : questions) {
     const std::vector<VnodeId> vnodes = vnodes_of(question);
