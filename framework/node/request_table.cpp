@@ -40,7 +40,7 @@ bool RequestTable::add(const RequestId& id) {
   const std::string key = to_bytes(id);
   if (!env_.storage().room(key.size() + kRecordBytes)) return false;
   env_.storage().put(space(0), key, "");
-  if (++added_ >= kMostInATurn) end_turn();
+  if (++added_ >= most_in_a_turn_) end_turn();
   return true;
 }
 

@@ -19,7 +19,8 @@ class RequestTable {
  public:
   static constexpr std::size_t kMostInATurn = 1'000'000;
 
-  RequestTable(Env& env, Duration remember) : env_(env), remember_(remember) {}
+  RequestTable(Env& env, Duration remember, std::size_t most_in_a_turn = kMostInATurn)
+      : env_(env), remember_(remember), most_in_a_turn_(most_in_a_turn) {}
 
   /// Runs once, at the start of the process.
   void load();
@@ -40,6 +41,7 @@ class RequestTable {
 
   Env& env_;
   const Duration remember_;
+  const std::size_t most_in_a_turn_;
   std::uint64_t current_ = 0;  ///< The space that ids are added to, as on disk: 0, 1 or 2.
   std::size_t added_ = 0;      ///< In this turn, since the start of the process.
   bool emptying_ = false;      ///< The oldest space is not empty yet.
