@@ -272,8 +272,8 @@ TEST_F(RealNodeTest, module_that_is_not_at_work_gets_501) {
   RealNodeOptions with = options();
   with.config.modules = {};
   RealNode& node = start(with);
-  for (const char* path :
-       {"/admin/view", "/admin/history", "/admin/ring", "/admin/ring?key=a", "/admin/warmup"}) {
+  for (const char* path : {"/admin/view", "/admin/history", "/admin/ring", "/admin/ring?key=a",
+                           "/admin/warmup", "/admin/hints"}) {
     EXPECT_TRUE(error(node, "GET", path).starts_with("501 not_at_work: the module")) << path;
   }
   EXPECT_TRUE(error(node, "POST", "/admin/members/n2").starts_with("501 not_at_work"));
