@@ -219,18 +219,27 @@ TEST(quorum, a_failing_repair_does_not_fail_the_read) {
 TEST(quorum, a_malformed_answer_counts_as_none) {
   QuorumNode node("strict");
   Replicas replicas(node, false);
-  const State good = version_of("n3", "eggs");
-  replicas.at(0, good);
-  replicas.at(1, good);
+  const State old = version_of("n2", "milk");
+  const State newest = newer_of(old, "n3", "eggs");
+  replicas.at(0, old);
+  replicas.at(1, newest);
   replicas.at(2, State{"no state"});
   node.peers[replicas.others[2]].delay = 50ms;
   node.peers[replicas.others[1]].delay = 100ms;
   node.lone.say(replicas.others[2] + " will answer with bytes that are no state of a key");
-  const std::string wrong = replicas.shows(good, 2);
+  const std::string wrong = replicas.shows(newest, 2);
   if (!wrong.empty()) {
-    violation("r=2; one answer is malformed and counts as none, the other two hold [eggs]", wrong);
+    violation(
+        "r=2; one answer is malformed and counts as none, so the other two are needed: the "
+        "one that holds [milk], and the one that holds [eggs], whose writer had read [milk]",
+        wrong);
   }
-  node.pass(2s);
+  const RequestToken three = node.get(replicas.key, 3);
+  node.pass(node.deadline);
+  if (!not_met(node.shown_to(three), 3, 2)) {
+    violation("r=3: two answers are good: unavailable, needed 3, got 2",
+              words(node.shown_to(three)));
+  }
 }
 
 }  // namespace

@@ -213,6 +213,39 @@ TEST(quorum, a_kill_between_hint_and_confirmation_loses_nothing) {
   });
 }
 
+TEST(quorum, a_late_hint_brings_no_deleted_value_back) {
+  for_each_seed(18, quorum_plan(5, "sloppy"), [](World& world) {
+    settle(world);
+    const std::string key = key_name(world, 0);
+    const std::vector<NodeId> owners = preference_list(world, key);
+    const std::vector<NodeId> strangers = nodes_but(world, owners);
+    const NodeId away = owners[world.seed() % 3];
+    const NodeId at = owners[(world.seed() + 1) % 3];
+    const Away how = way(world.seed() / 3);
+    send_away(world, away, how);
+    must_be_done(world, put(world, at, key, "milk", 3), "a stand-in takes the place of " + away);
+    for (const NodeId& node : strangers) send_away(world, node, Away::killed);
+    bring_back(world, away, how);
+    world.phase("the hint for " + away + " has to wait; meanwhile the key is deleted there");
+    world.run_for(3s);
+    const ClientOperation& read = get(world, away, key, 3);
+    must_answer(world, read, "all owners are up");
+    const ClientNumber deletion = world.write(away, key, std::nullopt, read.read_context, {}, 3);
+    must_be_done(world, world.answer(deletion), "all owners are up");
+    world.run_for(3s);
+    world.phase("at last the hint is delivered, with the value of before the delete");
+    for (const NodeId& node : strangers) bring_back(world, node, Away::killed);
+    all_is_delivered(world, "when all are back");
+    is_quiet(world, "when all are back");
+    for (const NodeId& node : world.nodes()) {
+      const ClientOperation& last = get(world, node, key, 3);
+      world.expect(last.absent() && last.held,
+                   with_hosts(world, last) + ": the key was deleted, which a tombstone tells",
+                   last.absent() ? "nothing is left of the delete" : to_string(last));
+    }
+  });
+}
+
 TEST(quorum, hints_for_a_removed_node_reach_the_new_owners) {
   Plan plan = quorum_plan(6, "sloppy");
   plan.config.modules = {"membership", "ring", "transfer", "versioning", "quorum"};

@@ -107,36 +107,36 @@ TEST(quorum, a_sloppy_get_takes_answers_of_stand_ins) {
   QuorumNode node("sloppy");
   const std::string key = node.key(false);
   const std::vector<NodeId> owners = node.others(key);
-  const State hinted = version_of("n2", "milk");
+  const State own = version_of("n2", "eggs");
+  const State hinted = version_of("n3", "milk");
   for (const NodeId& owner : owners) node.peers[owner].conduct = Conduct::is_silent;
   node.peers[owners[2]].conduct = Conduct::confirms;
-  node.peers[owners[2]].holding = Holding::absent;
+  node.peers[owners[2]].finds(own);
   const NodeId other = node.strangers(key)[0];
   node.peers[other].finds(hinted);
   const RequestToken get = node.get(key, 3);
   (void)node.pass_until([&] { return node.shown_to(get).has_value(); }, node.deadline);
   const auto outcome = node.shown_to(get);
-  if (!succeeded(outcome) || outcome->state.value() != hinted) {
-    violation("r=3: an owner that holds nothing, " + other +
-                  ", which keeps a hint [milk], and n1, " +
-                  "which holds nothing, stand in for two dead owners: [milk]",
-              words(outcome));
+  if (!succeeded(outcome) || outcome->state.value() != siblings_of({own, hinted})) {
+    violation(
+        "r=3: there are an owner, which holds [eggs], and two that stand in for dead owners: " +
+            other + ", which keeps a hint [milk], and n1, which holds nothing: [eggs, milk]",
+        words(outcome));
   }
-  node.look_anew();
   node.pass(3s);
   if (was_sent(node.peers[other], key) || node.held(key)) {
     violation("stand-ins are no owners: nobody repairs them",
               was_sent(node.peers[other], key) ? other + " is sent an Update" : "n1 keeps the key");
   }
-  node.lone.say(other + " holds nothing either, and says \"not mine\"");
+  node.lone.say("nobody holds anything; " + other + " says \"not mine\"");
   node.peers[other].holding = Holding::not_mine;
+  node.peers[owners[2]].holding = Holding::absent;
   const RequestToken again = node.get(key, 3);
   (void)node.pass_until([&] { return node.shown_to(again).has_value(); }, node.deadline);
   if (!succeeded(node.shown_to(again)) || node.shown_to(again)->state.value()) {
-    violation(
-        "a stand-in's \"not mine\" is an answer in sloppy mode, \"nothing\": r=3 is met, and " +
-            std::string("there is no such key"),
-        words(node.shown_to(again)));
+    violation("a stand-in's \"not mine\" is an answer in sloppy mode, \"nothing\": r=3 is met, " +
+                  std::string("and there is no such key"),
+              words(node.shown_to(again)));
   }
 }
 

@@ -123,7 +123,9 @@ def test_real_nodes_take_any_r_and_w(make_cluster: MakeCluster) -> None:
             ("get with r", ask(cluster, "n1", lambda node, r=hosts: node.get("key", r=r))),
             ("put with w", ask(cluster, "n1", lambda node, w=hosts: node.put("key", b"", w=w))),
         ]:
-            assert seen.status == 400, f"expected: a {kind}={hosts} is refused with 400\nactual: {seen}"
+            assert (
+                seen.status == 400
+            ), f"expected: a {kind}={hosts} is refused with 400\nactual: {seen}"
 
 
 @pytest.mark.check("quorum.acknowledged_puts_survive_a_pause_and_a_kill_of_all_nodes")
