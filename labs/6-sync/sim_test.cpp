@@ -51,7 +51,7 @@ TEST(sync, equal_replicas_have_equal_trees) {
 }
 
 TEST(sync, a_replica_that_was_away_is_restored_in_two_passes) {
-  for_each_seed(9, sync_plan(5), [](World& world) {
+  for_each_seed(12, sync_plan(5), [](World& world) {
     settle(world);
     Random random(world.seed());
     write_some(world, random, world.nodes(), 0, 20);
@@ -68,7 +68,7 @@ TEST(sync, a_replica_that_was_away_is_restored_in_two_passes) {
 }
 
 TEST(sync, a_lost_disk_is_restored_in_two_passes) {
-  for_each_seed(9, sync_plan(5), [](World& world) {
+  for_each_seed(10, sync_plan(5), [](World& world) {
     form_cluster(world);
     Random random(world.seed());
     write_some(world, random, world.nodes(), 0, 60);
@@ -86,7 +86,7 @@ TEST(sync, a_lost_disk_is_restored_in_two_passes) {
 }
 
 TEST(sync, what_both_sides_of_a_cut_wrote_is_merged) {
-  for_each_seed(9, sync_plan(5), [](World& world) {
+  for_each_seed(12, sync_plan(5), [](World& world) {
     settle(world);
     Random random(world.seed());
     write_some(world, random, world.nodes(), 0, 15);
@@ -119,7 +119,7 @@ TEST(sync, writes_during_a_sync_survive_though_messages_are_lost) {
   plan.links.loss_ppm = 150'000;
   plan.links.duplicate_ppm = 50'000;
   plan.config.batch_bytes = 500;  // many messages an exchange
-  for_each_seed(8, plan, [](World& world) {
+  for_each_seed(12, plan, [](World& world) {
     settle(world);
     Random random(world.seed());
     write_some(world, random, world.nodes(), 0, 60);
@@ -132,7 +132,7 @@ TEST(sync, writes_during_a_sync_survive_though_messages_are_lost) {
 }
 
 TEST(sync, kills_in_the_middle_leave_trees_and_keys_together) {
-  for_each_seed(10, sync_plan(4), [](World& world) {
+  for_each_seed(16, sync_plan(4), [](World& world) {
     settle(world);
     Random random(world.seed());
     for (std::size_t round = 0; round < 8; ++round) {
