@@ -84,7 +84,7 @@ class Waiting {
   virtual ~Waiting() = default;
   /// `node` has `key` on its disk, with all those writes in it.
   virtual void holds(const NodeId& node, const std::string& key, std::uint64_t number) = 0;
-  /// `node` got that state, and did not say that it holds it.
+  /// `node` was sent that state, and did not say that it holds it.
   virtual void declines(const NodeId& node, const std::string& key, std::uint64_t number) = 0;
   /// `node` did not answer. `sent`: what of.
   virtual void silent(const NodeId& node, const std::map<std::string, std::uint64_t>& sent) = 0;
@@ -492,8 +492,10 @@ class Quorums final : public QuorumCoordinator, private Waiting {
       if (expect(*put, place.host)) hint(put, place.host, place.stands_in_for);
     }
     // If one of them refused, others are left; and at last those that were silent once.
+    const auto enough = [&] { return !put->pending.empty() || got(*put) >= put->w; };
+    if (enough()) return;
     for (const NodeId& host : healthy_first(view_.members(), view_)) {
-      if (!put->pending.empty() || got(*put) >= put->w) return;
+      if (enough()) return;
       if (expect(*put, host)) hint(put, host, who_lacks(*put, owners));
     }
   }
@@ -535,6 +537,7 @@ class Quorums final : public QuorumCoordinator, private Waiting {
   }
 
   void holds(const NodeId& node, const std::string& key, std::uint64_t number) override {
+    silent_.erase(node);
     for (const PutPtr& put : puts_of(key, number)) {
       put->pending.erase(node);
       put->holders.insert(node);
@@ -550,14 +553,11 @@ class Quorums final : public QuorumCoordinator, private Waiting {
     }
   }
 
-  /// Who waits for `node` asks others, too, even if it was not yet sent what he waits for.
+  /// Puts that it was not sent yet are sent to it all the same; but others are asked, too.
   void silent(const NodeId& node, const std::map<std::string, std::uint64_t>& sent) override {
-    for (const PutPtr& put : all_puts()) {
-      const auto number = sent.find(put->key);
-      if (number != sent.end() && put->number <= number->second) put->pending.erase(node);
-      engage(put);
-      look_at(put);
-    }
+    for (const auto& [key, number] : sent) declines(node, key, number);
+    if (!silent_.insert(node).second) return;
+    for (const PutPtr& put : all_puts()) engage(put);
   }
 
   /// Answers as soon as it is clear what to say.
@@ -602,10 +602,14 @@ class Quorums final : public QuorumCoordinator, private Waiting {
       ask(get, place.host);
     }
     // Those are left that were silent once: they may be back.
+    const auto enough = [&] {
+      return get->answered || get->pending > 0 || get->counted.size() >= get->r;
+    };
+    if (enough()) return;
     std::vector<NodeId> others = owners_of(get->key, view_);
     for (const NodeId& member : view_.members()) others.push_back(member);
     for (const NodeId& host : others) {
-      if (get->answered || get->counted.size() >= get->r || get->pending > 0) return;
+      if (enough()) return;
       ask(get, host);
     }
   }
@@ -773,7 +777,8 @@ class Quorums final : public QuorumCoordinator, private Waiting {
   Debts hinted_;                                     ///< and of those in `hints_`.
   std::map<std::string, std::vector<PutPtr>> puts_;  ///< Not answered yet.
   std::uint64_t writes_ = 0;
-  bool adopting_ = false;  ///< Tries again soon.
+  std::set<NodeId> silent_;  ///< Did not answer an Update, and have confirmed none since.
+  bool adopting_ = false;    ///< Tries again soon.
 };
 // END SOLUTION
 // BEGIN SKELETON
