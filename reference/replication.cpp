@@ -690,9 +690,10 @@ class CompleteVnodes {
   std::set<VnodeId> vnodes_;  ///< As on disk.
 };
 
-/// Hands keys over to other nodes: to those that asked for a vnode, and to the owners of vnodes
-/// that this node holds keys of without owning them (strays). One pass at a time for each receiver,
-/// whatever the reason, so that nothing goes to it twice.
+/// Hands keys over to other nodes: to those that asked for a vnode, to the owners of vnodes that
+/// this node holds keys of without owning them (strays), and to owners beside this one that it is
+/// told of (owe). One pass at a time for each receiver, whatever the reason, so that nothing goes
+/// to it twice.
 class Handovers {
  public:
   Handovers(Env& env, const ReplicationConfig& config, ClusterView& view, LocalStore& store,
@@ -711,9 +712,28 @@ class Handovers {
     for (const VnodeId vnode : store_.vnodes()) {
       const std::vector<NodeId> owners = view_.preference_list(vnode);
       if (contains(owners, env_.self())) continue;
-      for (const NodeId& owner : owners) receivers_[owner].strays.insert(vnode);
+      for (const NodeId& owner : owners) receivers_[owner].unsent.insert(vnode);
+    }
+    for (const auto& [vnode, nodes] : owed_vnodes()) {
+      const std::vector<NodeId> owners = view_.preference_list(vnode);
+      if (!contains(owners, env_.self())) continue;  // now those are strays
+      for (const NodeId& node : nodes) {
+        if (contains(owners, node)) receivers_[node].unsent.insert(vnode);
+      }
     }
     for (const auto& [node, receiver] : receivers_) next_pass(node);
+  }
+
+  /// `nodes` are to have what is held of `vnode` here; begin_anew() comes after that. On disk,
+  /// until they have confirmed it all.
+  void owe(VnodeId vnode, const std::vector<NodeId>& nodes) {
+    std::vector<NodeId> all = owed_vnodes()[vnode];
+    for (const NodeId& node : nodes) {
+      if (!contains(all, node)) all.push_back(node);
+    }
+    const std::string names = to_bytes(all);
+    if (!env_.storage().room(names.size() + kRecordBytes)) return;
+    env_.storage().put(kOwedVnodes, to_bytes(std::uint64_t{vnode}), names);
   }
 
   /// `node`, with that disk, is receiving these vnodes, under the history that this node has.
@@ -748,7 +768,7 @@ class Handovers {
   using PassPtr = std::shared_ptr<Pass>;
 
   struct Receiver {
-    std::set<VnodeId> strays;     ///< Vnodes that it owns and has not confirmed.
+    std::set<VnodeId> unsent;     ///< Vnodes that it owns and has not confirmed.
     std::set<VnodeId> asked;      ///< Vnodes that it is receiving, for a pass to come.
     Incarnation incarnation = 0;  ///< Who asked.
     PassPtr pass;                 ///< Under way, if any.
@@ -756,6 +776,20 @@ class Handovers {
   };
 
   static constexpr std::size_t kVnodesInAPass = 32;  // so that success, too, comes bit by bit
+  static constexpr std::string_view kOwedVnodes = "owed vnodes";
+  static constexpr std::size_t kRecordBytes = 64;
+
+  std::map<VnodeId, std::vector<NodeId>> owed_vnodes() const {
+    std::map<VnodeId, std::vector<NodeId>> owed;
+    env_.storage().scan(kOwedVnodes, "", [&](std::string_view key, std::string_view names) {
+      const auto vnode = from_bytes<std::uint64_t>(key);
+      const auto nodes = from_bytes<std::vector<std::string>>(names);
+      if (!vnode || !nodes) throw std::runtime_error("the disk holds a malformed list of nodes");
+      owed[static_cast<VnodeId>(*vnode)] = *nodes;
+      return true;
+    });
+    return owed;
+  }
 
   void next_pass(const NodeId& node) {
     Receiver& receiver = receivers_[node];
@@ -771,7 +805,7 @@ class Handovers {
       chosen.insert(vnode);
       if (complete_.contains(vnode)) pass->complete.insert(vnode);
     }
-    for (const VnodeId vnode : receiver.strays) {
+    for (const VnodeId vnode : receiver.unsent) {
       if (chosen.size() < kVnodesInAPass && !receiver.resting) chosen.insert(vnode);
     }
     if (chosen.empty()) return;
@@ -863,7 +897,7 @@ class Handovers {
       if (pass->asked.contains(vnode)) {
         (pass->complete.contains(vnode) ? said.complete : said.partial).push_back(vnode);
       }
-      if (receiver.strays.erase(vnode) != 0) drop_unless_owed(vnode);
+      if (receiver.unsent.erase(vnode) != 0) settle_unless_owed(vnode);
     }
     receiver.pass.reset();
     if (!pass->incomplete.empty()) rest(pass->to);
@@ -876,12 +910,14 @@ class Handovers {
     next_pass(pass->to);
   }
 
-  /// All owners have confirmed all keys of a vnode of theirs. Those have not changed since: only an
-  /// owner takes writes and updates, and a node that becomes one begins anew.
-  void drop_unless_owed(VnodeId vnode) {
+  /// All have confirmed all keys of a vnode of theirs. Strays are dropped: those have not changed
+  /// since; only an owner takes writes and updates, and a node that becomes one begins anew.
+  void settle_unless_owed(VnodeId vnode) {
     for (const auto& [node, receiver] : receivers_) {
-      if (receiver.strays.contains(vnode)) return;
+      if (receiver.unsent.contains(vnode)) return;
     }
+    env_.storage().erase(kOwedVnodes, to_bytes(std::uint64_t{vnode}));
+    if (contains(view_.preference_list(vnode), env_.self())) return;
     std::vector<std::pair<std::string, StateHash>> keys;
     store_.scan(vnode, "", [&](std::string_view key, const StateHash& hash) {
       keys.emplace_back(key, hash);
@@ -954,6 +990,7 @@ class VnodeTransfer final : public Transfer {
         break;
       }
     }
+    if (news.first != before.end()) owe_new_owners();
     begin_anew();
   }
 
@@ -979,6 +1016,21 @@ class VnodeTransfer final : public Transfer {
   static constexpr int kTries = 3;               // of a removed node, before it counts as gone
   static constexpr std::size_t kLookedBack = 8;  // events; earlier changes are long settled
 
+  /// Changes were made on two sides that did not know of each other, and some of those that are
+  /// news come before some that are not. So what this node and others agreed on as owners, they
+  /// were under a history that nobody has any more; an owner that is new to it may be complete
+  /// under the other side's, and not ask for anything.
+  void owe_new_owners() {
+    for (const VnodeId vnode : owned()) {
+      std::vector<NodeId> nodes = view_.preference_list(vnode);
+      const auto before = lists_.find(vnode);
+      std::erase_if(nodes, [&](const NodeId& node) {
+        return node == env_.self() || (before != lists_.end() && contains(before->second, node));
+      });
+      if (!nodes.empty()) handovers_.owe(vnode, nodes);
+    }
+  }
+
   std::vector<VnodeId> owned() const {
     std::vector<VnodeId> vnodes;
     for (VnodeId vnode = 0; vnode < config_.q; ++vnode) {
@@ -993,7 +1045,9 @@ class VnodeTransfer final : public Transfer {
     for (const NodeId& node : view_.removed()) others_.push_back(node);
     std::erase(others_, env_.self());
     receiving_.clear();
+    lists_.clear();
     for (const VnodeId vnode : owned()) {
+      lists_[vnode] = view_.preference_list(vnode);
       if (!complete_.contains(vnode)) receiving_[vnode];
     }
     handovers_.begin_anew();
@@ -1093,6 +1147,7 @@ class VnodeTransfer final : public Transfer {
   Introductions introductions_;
   CompleteVnodes complete_;
   Handovers handovers_;
+  std::map<VnodeId, std::vector<NodeId>> lists_;  ///< Of vnodes that this node owns: all owners.
   std::vector<NodeId> others_;  ///< Everyone who may hold keys: members, then removed nodes.
   std::map<VnodeId, std::set<NodeId>> receiving_;  ///< And who has said that he sent all he has.
   std::set<NodeId> asking_;                        ///< Whose answers are awaited.
