@@ -101,11 +101,17 @@ class Peers {
   InventedPeer& at(const NodeId& name) { return peers_.at(name); }
   InventedPeer& n2() { return at("n2"); }
 
-  /// Lets time pass, and answers all that n1 asks at once. In the end every call is answered.
+  /// Lets time pass, and answers all that n1 asks at once. In the end every call is answered. Time
+  /// goes in steps of `step`, in small ones while an exchange goes on: n1 may wait for its rate.
   void run(Duration time, Duration step = std::chrono::milliseconds(250)) {
+    constexpr Duration kSmall = std::chrono::milliseconds(5);
     std::size_t calls = 0;
-    for (const Duration end = now_ + time; now_ < end; now_ += step) {
-      node_.lone.advance(step);
+    Duration next = step;
+    for (const Duration end = now_ + time; now_ < end;) {
+      next = std::min(next, end - now_);
+      now_ += next;
+      node_.lone.advance(next);
+      next = node_.lone.calls().empty() ? step : kSmall;
       while (!node_.lone.calls().empty()) {
         if (++calls > kMostCalls) {
           violation(

@@ -48,6 +48,15 @@ inline std::vector<std::string> keys_of(VnodeId vnode, std::size_t count,
   return keys;
 }
 
+/// Of the states that a message carries. The last one may be more than fits.
+inline std::size_t bytes_but_the_last(const std::vector<Copy>& copies) {
+  std::size_t bytes = 0;
+  for (std::size_t i = 0; i + 1 < copies.size(); ++i) {
+    bytes += copies[i].state ? copies[i].state->bytes.size() : 0;
+  }
+  return bytes;
+}
+
 /// n1, one of three members: it owns every key.
 struct SyncNode : OneNode {
   explicit SyncNode(std::size_t members = 3, NodeSetup setup = sync_setup())
