@@ -151,12 +151,14 @@ struct QuorumNode : OneNode {
   std::optional<WriteOutcome> told(RequestToken put) { return lone.answered<ClientWrite>(put); }
   std::optional<ReadOutcome> shown_to(RequestToken get) { return lone.answered<ClientRead>(get); }
 
-  /// Lets time pass; the peers answer as they do.
+  /// Lets time pass; the peers answer as they do. New calls are seen at the next glance: seldom
+  /// where much time passes, so that a story stays short.
   void pass(Duration time) {
     const Instant end = now + time;
+    const Duration glance = time < kLong ? kGlance : kRareGlance;
     do {
       answer_due();
-      Instant next = std::min(end, now + kGlance);
+      Instant next = std::min(end, now + glance);
       for (const auto& [id, began] : known_since) {
         const auto call = find(id);
         if (call) next = std::min(next, std::max(now, due(*call, began)));
@@ -186,6 +188,8 @@ struct QuorumNode : OneNode {
 
  private:
   static constexpr Duration kGlance = std::chrono::milliseconds(50);
+  static constexpr Duration kRareGlance = std::chrono::milliseconds(200);
+  static constexpr Duration kLong = std::chrono::seconds(2);
 
   std::optional<Lone::Call> find(CallId id) const {
     for (const Lone::Call& call : lone.calls()) {
