@@ -690,10 +690,9 @@ class CompleteVnodes {
   std::set<VnodeId> vnodes_;  ///< As on disk.
 };
 
-/// Hands keys over to other nodes: to those that asked for a vnode, to the owners of vnodes that
-/// this node holds keys of without owning them (strays), and to owners beside this one that it is
-/// told of (owe). One pass at a time for each receiver, whatever the reason, so that nothing goes
-/// to it twice.
+/// Hands keys over to other nodes: to those that asked for a vnode, to the owners of vnodes of
+/// which this node holds strays, and to fellow owners that it is told of (owe). One pass at a time
+/// for each receiver, whatever the reason, so that nothing goes to it twice.
 class Handovers {
  public:
   Handovers(Env& env, const ReplicationConfig& config, ClusterView& view, LocalStore& store,
@@ -1016,16 +1015,14 @@ class VnodeTransfer final : public Transfer {
   static constexpr int kTries = 3;               // of a removed node, before it counts as gone
   static constexpr std::size_t kLookedBack = 8;  // events; earlier changes are long settled
 
-  /// Changes were made on two sides that did not know of each other, and some of those that are
-  /// news come before some that are not. So what this node and others agreed on as owners, they
-  /// were under a history that nobody has any more; an owner that is new to it may be complete
-  /// under the other side's, and not ask for anything.
+  /// Two sides made changes at once; news come before what was known here. So owners agreed under a
+  /// history that nobody has any more, and one that is new to this node may be complete all the
+  /// same, under the other side's: it does not ask.
   void owe_new_owners() {
     for (const VnodeId vnode : owned()) {
       std::vector<NodeId> nodes = view_.preference_list(vnode);
-      const auto before = lists_.find(vnode);
       std::erase_if(nodes, [&](const NodeId& node) {
-        return node == env_.self() || (before != lists_.end() && contains(before->second, node));
+        return node == env_.self() || contains(lists_[vnode], node);
       });
       if (!nodes.empty()) handovers_.owe(vnode, nodes);
     }
