@@ -117,6 +117,25 @@ TEST(sim_transfer, keys_stay_readable_and_nothing_is_lost_under_all_faults) {
   EXPECT_LT(reads.refused * 4, reads.answered);
 }
 
+TEST(sim_transfer, what_one_side_agreed_on_reaches_an_owner_that_the_other_side_made_complete) {
+  Store store(transfer_plan(3, 1), 2);
+  World& world = store.world;
+  ASSERT_TRUE(store.settles(5s)) << unsettled(world);
+  world.part({"n1", "n3"}, {"n2"});
+  world.add("n1", "n3");
+  world.remove("n2", "n1");  // after the other change, in version order
+  ASSERT_TRUE(world.put("n2", "cart", "milk").done()) << "n2 sees itself as the only owner";
+  const auto complete = [&] {
+    return world.invoke<&Transfer::complete>("n3", vnode_of(kVnodes, "cart"));
+  };
+  ASSERT_TRUE(world.run_until(complete, 10s)) << "n1 has sent n3 all that it has";
+  world.crash_after_commit("n2");  // what it finds that it owes must survive
+  world.heal();
+  ASSERT_TRUE(calms_down(world)) << unsettled(world);
+  EXPECT_EQ(members(world, "n3"), (Names{"n2", "n3"}));
+  EXPECT_TRUE(world.get("n3", "cart").found("milk"));
+}
+
 Plan large_plan() {
   Plan plan = transfer_plan(5, 1);
   plan.config.batch_bytes = 64 << 10;
