@@ -29,7 +29,7 @@ namespace {
 constexpr std::string_view kRows = "tree rows";    // vnode and path of an inner node → its row
 constexpr std::string_view kRoots = "tree roots";  // vnode → the whole tree in short
 constexpr std::string_view kSpace = "sync";        // this node's own small records
-constexpr std::string_view kKept = "trees kept";   // for so many vnodes: the mark of start()
+constexpr std::string_view kKept = "trees kept";   // for so many vnodes: the mark
 
 constexpr std::string_view kDigits = "0123456789abcdef";
 constexpr std::size_t kNoLimit = std::numeric_limits<std::size_t>::max();
@@ -118,12 +118,14 @@ class Trees {
   Trees(Env& env, const LocalStore& store, std::uint32_t q) : env_(env), store_(store), q_(q) {}
 
   void start() {
-    const std::string kept = to_bytes(std::uint64_t{q_});
-    if (env_.storage().get(kSpace, kKept) == kept) return;
+    kept_ = env_.storage().get(kSpace, kKept) == to_bytes(std::uint64_t{q_});
+    if (kept_) return;
     erase_all(kRows);
     erase_all(kRoots);
-    for (const VnodeId vnode : store_.vnodes()) set_root(vnode, build(vnode, ""));
-    env_.storage().put(kSpace, kKept, kept);
+    for (const VnodeId vnode : store_.vnodes()) {
+      set_root(vnode, build(vnode, ""));
+      mark();
+    }
   }
 
   TreeHash root(VnodeId vnode) const {
@@ -148,6 +150,7 @@ class Trees {
   }
 
   void changed(VnodeId vnode, std::string_view key) {
+    mark();
     const TreePath path = path_of(key, q_);
     std::vector<Row> rows;  // from the root down to the leaf that has changed
     while (const std::optional<Row> row = row_at(vnode, path.substr(0, rows.size()))) {
@@ -234,6 +237,12 @@ class Trees {
     env_.storage().put(kRoots, key, bytes);
   }
 
+  /// From now on the disk has trees. One without keys needs no mark, and stays empty.
+  void mark() {
+    if (!kept_) env_.storage().put(kSpace, kKept, to_bytes(std::uint64_t{q_}));
+    kept_ = true;
+  }
+
   void erase_all(std::string_view space) {
     std::vector<std::string> keys;
     env_.storage().scan(space, "", [&](std::string_view key, std::string_view) {
@@ -246,6 +255,7 @@ class Trees {
   Env& env_;
   const LocalStore& store_;
   const std::uint32_t q_;
+  bool kept_ = false;  ///< The mark is on the disk.
 };
 
 /// Bytes cost time: what was spent must be paid off, up to one burst, before more is spent.
