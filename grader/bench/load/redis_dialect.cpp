@@ -1,5 +1,8 @@
 // Redis' protocol (RESP 2), and the choice of a dialect.
 #include <charconv>
+#include <cstdint>
+#include <initializer_list>
+#include <string>
 #include <stdexcept>
 
 #include "load/http_dialect.h"
