@@ -2,8 +2,8 @@
 #include <charconv>
 #include <cstdint>
 #include <initializer_list>
-#include <string>
 #include <stdexcept>
+#include <string>
 
 #include "load/http_dialect.h"
 
