@@ -147,6 +147,12 @@ struct LmdbStore::Lmdb {
     }
   }
 
+  bool checkpoint_is_due() const {
+    return writes_since_checkpoint >= options.checkpoint_writes ||
+           journal->bytes() >= kJournalBytes ||
+           checkpoint_bytes(used()) >= options.checkpoint_bytes;
+  }
+
   /// All that was committed stands in LMDB's file then.
   void checkpoint() {
     const std::string number = codec::encode(journal->number());
@@ -333,10 +339,7 @@ Commit LmdbStore::commit() {
       lmdb_->fail("make the writes durable", error.code().message());
     }
     lmdb_->writes_since_checkpoint += wrote.writes;
-    if (lmdb_->writes_since_checkpoint >= lmdb_->options.checkpoint_writes ||
-        lmdb_->journal->bytes() >= kJournalBytes) {
-      lmdb_->checkpoint();
-    }
+    if (lmdb_->checkpoint_is_due()) lmdb_->checkpoint();
   }
   lmdb_->in_handler = false;
   return wrote;

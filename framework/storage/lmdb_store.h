@@ -26,6 +26,9 @@ struct LmdbOptions {
   /// About so many writes go to the journal before LMDB's file takes them in. More: fewer pages are
   /// written for each, but the commit that does it takes longer, as does opening after a crash.
   std::uint64_t checkpoint_writes = 50'000;
+  /// And about so many bytes of pages may be changed by then: they are in memory, and that commit
+  /// writes them all.
+  std::uint64_t checkpoint_bytes = 64u << 20;
 };
 
 /// What one transaction wrote.

@@ -231,7 +231,7 @@ def test_redis_waits_for_as_many_copies_as_the_others() -> None:
     assert Redis(3, Path(), True, copies=2).arguments == ["--wait-for", "1"]
     assert "by WAIT 1, 1 of its 2" in Redis(3, Path(), True, copies=2).promise
     assert Redis(3, Path(), True, copies=1).arguments == ["--wait-for", "0"]
-    assert "not yet its 2 replicas" in Redis(3, Path(), True, copies=1).promise
+    assert "its 2 replicas follow" in Redis(3, Path(), True, copies=1).promise
     assert "on disk at 2 of 3" in Etcd(3, Path(), True).promise
 
 

@@ -1,6 +1,9 @@
 // Redis' protocol (RESP 2), and the choice of a dialect.
 #include <charconv>
+#include <cstdint>
+#include <initializer_list>
 #include <stdexcept>
+#include <string>
 
 #include "load/http_dialect.h"
 

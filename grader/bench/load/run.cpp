@@ -1,6 +1,8 @@
 #include "load/run.h"
 
+#include <algorithm>
 #include <array>
+#include <cstdlib>
 #include <deque>
 #include <memory>
 #include <stdexcept>

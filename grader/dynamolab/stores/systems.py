@@ -169,15 +169,15 @@ class Redis(System):
     @property
     def promise(self) -> str:
         where = "on disk" if self.durable else "in memory"
-        more = self.copies - 1
-        waited = (
-            f"the primary and, by WAIT {more}, {more} of its"
+        more, replicas = self.copies - 1, self.size - 1
+        acknowledged = (
+            f"the primary and, by WAIT {more}, {more} of its {replicas} replicas before it is acknowledged"
             if more > 0
-            else "the primary, not yet its"
+            else f"the primary before it is acknowledged, its {replicas} replicas follow"
         )
         return (
-            f"a put is {where} at {waited} {self.size - 1} replicas before it is acknowledged; "
-            "gets ask the primary; nothing takes the primary's place by itself"
+            f"a put is {where} at {acknowledged}; gets ask the primary; nothing takes the primary's "
+            "place by itself"
         )
 
     @property
