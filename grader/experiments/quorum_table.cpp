@@ -1,7 +1,8 @@
 // For ./lab experiment quorum: what R and W cost and buy, in strict mode with N = 3.
 //
 //     quorum-table NODE R W OPERATIONS
-//         →    {"r": 1, "w": 2, "put_ms": [4.1, 9.7], "get_ms": [2.2, 8.0], "gets": 500, "stale": 3,
+//         →    {"r": 1, "w": 2, "put_ms": [4.1, 9.7], "get_ms": [2.2, 8.0], "gets": 500, "stale":
+//         3,
 //               "asked": 500, "puts_done": 480, "gets_done": 491}
 //
 // OPERATIONS puts, each followed at once by a get of the same key at another node: the median and
