@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import sys
+import types
 from pathlib import Path
 
 import pytest
 
 from dynamolab.errors import GraderTrouble, LabError
 from dynamolab.experiments import _page
+from dynamolab.experiments import all as every
 from dynamolab.experiments._table import Table
 
 
@@ -56,3 +59,31 @@ def test_a_page_holds_its_pictures_and_escapes_what_is_text(tmp_path: Path) -> N
     assert (tmp_path / "line.png").stat().st_size > 0 and (tmp_path / "line.svg").is_file()
     assert "<title>Load &amp; movement</title>" in page
     assert "<svg" in page and "<td>&lt;b&gt;</td>" in page and "<?xml" not in page
+
+
+def test_all_experiments_stand_on_one_page(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[list[str]] = []
+
+    def fake(name: str) -> types.ModuleType:
+        def main(words: list[str]) -> int:
+            asked.append(words)
+            folder = Path(words[words.index("--out") + 1])
+            folder.mkdir(parents=True)
+            _page.write(folder, f"About {name}", [f"<p>{name} was measured</p>"])
+            return 0
+
+        module = types.ModuleType(name)
+        module.main = main  # type: ignore[attr-defined]
+        return module
+
+    for name in ("one", "two"):
+        monkeypatch.setitem(sys.modules, f"dynamolab.experiments.{name}", fake(name))
+    monkeypatch.setattr(every, "names", lambda: ["one", "two"])
+    assert every.main(["--solution", "reference", "--with", "reference:1", "--out", str(tmp_path)]) == 0
+    page = (tmp_path / "index.html").read_text(encoding="utf-8")
+    assert page.count("<h1>") == page.count("<html") == 1
+    assert page.index("<h2>About one</h2><p>one was") < page.index("<h2>About two</h2><p>two was")
+    assert all(words[:2] == ["--solution", "reference"] for words in asked)
+    assert all("--with" in words for words in asked)
