@@ -229,9 +229,9 @@ std::string encode(const T& value) {
 template <class T>
 std::optional<T> decode(std::string_view bytes) {
   Reader in(bytes);
-  std::optional<T> value(std::in_place);
-  read(in, *value);
-  if (!in.at_end()) value.reset();
+  T value{};  // Not in the optional: GCC 12 takes that for uninitialized.
+  read(in, value);
+  if (!in.at_end()) return std::nullopt;
   return value;
 }
 

@@ -40,7 +40,7 @@ std::vector<std::string> lines_of(const std::string& text) {
   for (std::string line; std::getline(in, line);) {
     std::replace_if(
         line.begin(), line.end(), [](unsigned char c) { return c < ' ' && c != '\t'; }, ' ');
-    if (line.size() > 200) line = line.substr(0, 200) + " …";
+    if (line.size() > 200) line.replace(200, line.npos, " …");
     lines.push_back(std::move(line));
   }
   return lines;
