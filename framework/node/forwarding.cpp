@@ -196,13 +196,12 @@ Known Forwarding::known_for(const NodeId& peer) const {
 }
 
 bool Forwarding::heard(const NodeId& peer, const Known& reply) {
-  const bool equal = view_.learn(reply);
-  if (equal) {
+  if (view_.learn(reply)) {
     differing_.erase(peer);
-  } else {
-    differing_.insert(peer);
+    return true;
   }
-  return equal;
+  differing_.insert(peer);
+  return false;
 }
 
 }  // namespace dynamo

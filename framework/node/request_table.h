@@ -43,7 +43,7 @@ class RequestTable {
   const Duration remember_;
   const std::size_t most_in_a_turn_;
   std::uint64_t current_ = 0;  ///< The space that ids are added to, as on disk: 0, 1 or 2.
-  std::size_t added_ = 0;      ///< In this turn, since the start of the process.
+  std::size_t added_ = 0;      ///< Ids of this turn, as far as this process has added them.
   bool emptying_ = false;      ///< The oldest space is not empty yet.
   TimerId turn_{};
 };

@@ -4,6 +4,7 @@ solution, never itself)."""
 
 from __future__ import annotations
 
+import re
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,14 +14,15 @@ import pytest
 from dynamolab.paths import ROOT
 
 RUN = 3  # So many lines of a solution in a row are no coincidence; a handout may show a call or two.
+EVERYWHERE = re.compile(r"#include <.*|(: )?(\w+)_\(\2\),?( \{\})?")
 SHORT = 12  # Shorter lines (braces, returns) do not count.
 
 
 def squeezed(lines: list[str]) -> list[str]:
     """Lines without their indentation, so that a copy at another depth is found, too. Headers that are
-    included in alphabetical order are the same everywhere."""
+    included in alphabetical order are the same everywhere; so are members that keep what they are given."""
     texts = [" ".join(line.split()) for line in lines]
-    return [text for text in texts if len(text) >= SHORT and not text.startswith("#include <")]
+    return [text for text in texts if len(text) >= SHORT and not EVERYWHERE.fullmatch(text)]
 
 
 def between(path: Path, marker: str) -> list[str]:
