@@ -81,7 +81,7 @@ def test_kv_shows_siblings_and_takes_a_context(lab: Lab) -> None:
 def test_kv_explains_mistakes(lab: Lab) -> None:
     for words, code, told in [
         (["get", "cart", "--node", "n9"], 2, "no node is called 'n9'"),
-        (["get", "cart", "-r", "2"], 1, "r must be 1"),
+        (["get", "cart", "-r", "4"], 1, "r must be 1 to 3"),
         (["put", "cart", "v", "--context", "forged"], 1, "is not a context of this key"),
         (["put", "cart", "v", "--context", "c", "--blind"], 2, "leave one of"),
         (["put", "cart", "@/no/such/file"], 2, "No such file"),
@@ -105,7 +105,7 @@ def test_carts_merge_by_union() -> None:
 
 
 def test_cart_on_real_nodes(programs: Programs) -> None:
-    with Cluster(node=programs.node, faultnet=programs.faultnet, size=1) as cluster:
+    with Cluster(node=programs.node, faultnet=programs.faultnet, size=2) as cluster:
         cluster.form()
         with Client([cluster.process("n1").http_port.address]) as store:
             cart = Cart(store, "alice")

@@ -265,6 +265,6 @@ def test_with_real_nodes(programs: Programs) -> None:
             assert one.get("cart") == b"both"
             one.delete("cart")
             cluster.wait_for("it is gone", lambda: one.siblings("cart"), lambda v: v == [])
-            with pytest.raises(StoreError, match="must be 1") as refused:
-                one.get("cart", r=2)
+            with pytest.raises(StoreError, match="must be 1 to 3") as refused:
+                one.get("cart", r=4)
             assert refused.value.status == 400
