@@ -24,7 +24,8 @@ figure { margin: 1.5rem 0; }
 svg { max-width: 100%; height: auto; }
 .wide { overflow-x: auto; }
 table { border-collapse: collapse; margin: 1rem 0; font-variant-numeric: tabular-nums; }
-th, td { border-bottom: 1px solid #cbd2d9; padding: .3rem .8rem; text-align: right; white-space: nowrap; }
+th, td { border-bottom: 1px solid #cbd2d9; padding: .3rem .8rem; text-align: right; }
+td { white-space: nowrap; }
 th:first-child, td:first-child { text-align: left; }
 th[colspan] { text-align: center; }
 """
