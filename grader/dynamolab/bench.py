@@ -20,7 +20,7 @@ from dynamolab.paths import BUILD, REFERENCE, ROOT
 
 PROGRAM_DEADLINE_S = 300.0
 GRADE_DEADLINE_S = 300.0
-BUILD_DEADLINE_S = 1800.0
+BUILD_DEADLINE_S = build.FRAMEWORK_DEADLINE_S
 EDITS = 5  # The median of that many is taken.
 
 

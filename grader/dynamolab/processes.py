@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import math
 import os
 import selectors
 import signal
@@ -83,15 +84,16 @@ def run(
     cwd: Path | None = None,
     env: Mapping[str, str] | None = None,
     on_line: Callable[[str], None] | None = None,
+    silence_s: float = math.inf,
 ) -> Completed:
-    """Runs a command to its end, or to the deadline, and gives what it printed. Does not raise for a
-    failure; FileNotFoundError if there is no such program."""
+    """Runs a command to its end, or to the deadline, or until it has printed nothing for ``silence_s``;
+    gives what it printed. Does not raise for a failure; FileNotFoundError if there is no such program."""
     began = time.monotonic()
     lines = _Lines(on_line)
     with start(
         command, cwd=cwd, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
     ) as child:
-        timed_out = not _read_until_it_ends(child, lines, began + deadline_s)
+        timed_out = not _read_until_it_ends(child, lines, began + deadline_s, silence_s)
         code = child.end()
     lines.close()
     return Completed(code, lines.text(), time.monotonic() - began, timed_out)
@@ -123,19 +125,21 @@ class _Lines:
         return self._all.decode(errors="replace")
 
 
-def _read_until_it_ends(child: Child, lines: _Lines, until: float) -> bool:
+def _read_until_it_ends(child: Child, lines: _Lines, until: float, silence_s: float) -> bool:
     """Ends with the command, and not with the pipe: a daemon that the command left behind may hold
-    that open for ever. False if the deadline came first."""
+    that open for ever. False if the deadline came first, or the silence was too long."""
+    heard = time.monotonic()
     pipe = child.process.stdout
     assert pipe is not None
     with pipe, selectors.DefaultSelector() as selector:
         os.set_blocking(pipe.fileno(), False)
         selector.register(pipe, selectors.EVENT_READ)
-        while time.monotonic() < until:
+        while time.monotonic() < min(until, heard + silence_s):
             ended = not child.running()  # Before the look: what it wrote is in the pipe by then.
             if selector.select(0 if ended else POLL_S):
                 data = os.read(pipe.fileno(), READ_BYTES)
                 if data:
+                    heard = time.monotonic()
                     lines.add(data)
                     continue
                 selector.unregister(pipe)

@@ -183,6 +183,8 @@ def _refuse_odd_file(path: Path) -> None:
 
 def solution_folder(word: str) -> Path:
     """As typed: a path, or the name of a folder of the checkout (``reference``)."""
+    if not word:
+        raise LabError("--solution and --with name a folder, for example skeleton; the name is empty")
     path = Path(word)
     if not path.is_absolute() and not path.exists() and (ROOT / word).exists():
         return ROOT / word

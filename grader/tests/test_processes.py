@@ -55,6 +55,17 @@ def test_deadline_kills_the_whole_group(tmp_path: Path) -> None:
     assert gone(int(pid_file.read_text()))
 
 
+
+def test_a_command_that_falls_silent_is_given_up_and_one_that_speaks_is_not() -> None:
+    silent = processes.run(["sh", "-c", "echo a; sleep 600"], deadline_s=600, silence_s=0.5)
+    assert silent.timed_out
+    assert silent.out == "a\n"
+    words = "i=0; while [ $i -lt 30 ]; do echo a; sleep 0.1; i=$((i + 1)); done"
+    speaks = processes.run(["sh", "-c", words], deadline_s=DEADLINE_S, silence_s=2.0)
+    assert not speaks.timed_out
+    assert speaks.seconds > 2.0
+
+
 def test_group_goes_with_its_block(tmp_path: Path) -> None:
     pid_file = tmp_path / "pid"
     with processes.start(["sh", "-c", f"sleep 600 & echo $! > {pid_file}; wait"]):

@@ -175,6 +175,11 @@ def test_with_is_checked(value: str, told: str) -> None:
         solutions.parse_with([value], [*COURSE, LAB3])
 
 
+def test_a_solution_without_a_name_is_not_the_current_folder() -> None:
+    with pytest.raises(LabError, match="the name is empty"):
+        solutions.solution_folder("")
+
+
 def test_options_give_the_same_solution_again(folder: Path) -> None:
     supplied = solutions.parse_with(["reference:1,2"], COURSE)
     solution = solutions.open_solution(folder, COURSE, supplied)

@@ -152,7 +152,25 @@ TEST(membership, two_halves_with_different_contacts_become_one) {
   });
 }
 
+/// An answer that tells an older digest makes the asker push what the node has by now.
+void an_answer_tells_the_digest_after_merging() {
+  NodeSetup setup{"n1", 7, {}};
+  setup.config.modules = {"membership"};
+  Lone lone(setup);
+  lone.start(true);
+  const History news{{"n2", Change::join, {8, "n2", 3}}, {"n3", Change::join, {9, "n2", 3}}};
+  const std::optional<GossipReply> reply = lone.request("n2", Gossip{digest_of(news), news});
+  const HistoryDigest digest = digest_of(lone.invoke<&Membership::history>());
+  if (!reply) violation("n1 answers the Gossip of n2", "it gave no answer");
+  if (reply->digest != digest) {
+    violation("n1 answers a Gossip that brings 2 new events with the digest of its history as it is "
+              "after it merged them",
+              "the digest in its answer is another one");
+  }
+}
+
 TEST(membership, a_quiet_cluster_gossips_digests) {
+  an_answer_tells_the_digest_after_merging();
   for_each_seed(6, lab_plan(5), [](World& world) {
     settle(world, names(1, 5), names(1, 5));
     const MessageType gossip = *message_named(Gossip::type_name);
