@@ -179,15 +179,16 @@ void Forwarding::coordinate(const Coordinate& write, Done done) {
     return finish(
         {Error{ErrorCode::no_room, "the disk of " + env_.self() + " is full"}, write.w, 0});
   }
-  quorum_.put({write.key, write.version, write.w, again},
-              Responder<WriteOutcome>([this, id = write.id, again, finish](std::string bytes) {
-                const WriteOutcome outcome = from_bytes<WriteOutcome>(bytes).value();
-                const bool refused = !outcome.status.ok() &&
-                                     outcome.status.error().code != ErrorCode::unavailable &&
-                                     outcome.status.error().code != ErrorCode::timed_out;
-                if (refused && !again) table_.forget(id);
-                finish(outcome);
-              }));
+  quorum_.put(
+      {write.key, write.version, write.w, again},
+      Responder<WriteOutcome>([this, id = write.id, again, finish](const std::string& bytes) {
+        const WriteOutcome outcome = from_bytes<WriteOutcome>(bytes).value();
+        const bool refused = !outcome.status.ok() &&
+                             outcome.status.error().code != ErrorCode::unavailable &&
+                             outcome.status.error().code != ErrorCode::timed_out;
+        if (refused && !again) table_.forget(id);
+        finish(outcome);
+      }));
 }
 
 /// Digests travel with each message, events only to a peer that was seen to have another digest.

@@ -68,6 +68,7 @@ std::optional<MessageType> message_named(std::string_view name) {
 const std::vector<std::string>& message_names() {
   static const std::vector<std::string> names = [] {
     std::vector<std::string> list;
+    list.reserve(all.size());
     for (const MessageInfo& message : all) list.emplace_back(message.name);
     return list;
   }();

@@ -43,7 +43,7 @@ HashRange range_of(VnodeId vnode, const TreePath& path, std::uint32_t q) {
     shift -= kBitsADigit;
     along |= digit_of(digit) << shift;
   }
-  const std::uint64_t width = path.empty() ? ~std::uint64_t{0} : (std::uint64_t{1} << shift) - 1;
+  const std::uint64_t width = shift == 64 ? ~std::uint64_t{0} : (std::uint64_t{1} << shift) - 1;
   const Wide begin = (static_cast<Wide>(vnode) << 64) + along;
   const Wide first = (begin + q - 1) / q;
   const Wide last = (begin + width) / q;

@@ -43,6 +43,7 @@ inline void settle(World& world, const std::vector<NodeId>& nodes,
   world.phase("nodes " + list(nodes) + " start, and know the members " + list(members));
   Random random(world.seed());
   std::vector<std::pair<std::uint64_t, NodeId>> starts;
+  starts.reserve(nodes.size());
   const auto period_us = static_cast<std::uint64_t>(kRound.count());
   for (const NodeId& node : nodes) {
     starts.emplace_back(node == nodes[0] ? 0 : random.below(period_us), node);

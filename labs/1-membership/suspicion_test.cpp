@@ -163,9 +163,10 @@ void an_answer_tells_the_digest_after_merging() {
   const HistoryDigest digest = digest_of(lone.invoke<&Membership::history>());
   if (!reply) violation("n1 answers the Gossip of n2", "it gave no answer");
   if (reply->digest != digest) {
-    violation("n1 answers a Gossip that brings 2 new events with the digest of its history as it is "
-              "after it merged them",
-              "the digest in its answer is another one");
+    violation(
+        "n1 answers a Gossip that brings 2 new events with the digest of its history as it is "
+        "after it merged them",
+        "the digest in its answer is another one");
   }
 }
 
