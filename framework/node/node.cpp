@@ -100,10 +100,12 @@ Node::~Node() = default;
 void Node::begin(const Moment& moment) {
   moment_ = moment;
   random_ = Random(moment.seed);
+  storage_.enter();
 }
 
 void Node::end() {
   if (view_) view_->follow(true);
+  storage_.leave();
 }
 
 void Node::start(const Moment& moment, bool bootstrap) {

@@ -16,6 +16,7 @@
 #include "node/cluster_view.h"
 #include "node/config.h"
 #include "node/forwarding.h"
+#include "node/handler_storage.h"
 #include "node/local_store.h"
 #include "node/messages.h"
 #include "node/methods.h"
@@ -152,7 +153,7 @@ class Node final : private Env {
                 Duration timeout, RawDone done) override;
 
   const NodeSetup setup_;
-  Storage& storage_;
+  HandlerStorage storage_;
   Effects& effects_;
   Moment moment_;              ///< Of the handler that runs now.
   Random random_;              ///< Seeded anew by each handler's moment.

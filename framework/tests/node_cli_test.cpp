@@ -266,5 +266,18 @@ TEST_F(NodeCli, timers_and_calls_of_a_constructor_take_effect) {
   EXPECT_EQ(node->wait(), 0) << node->err();
 }
 
+/// The disk is another matter: nothing of it would be in a transaction. As in the simulator's host.
+TEST_F(NodeCli, constructor_that_reads_the_disk_is_told_so) {
+  const std::string config = folder_.file("c.json", R"({"modules": ["warmup"]})").string();
+  const auto node =
+      run({"--id", "n2", "--data", data(), "--peers", peers(), "--config", config}, THROWING_NODE);
+  EXPECT_EQ(node->wait(), 70) << node->err();
+  EXPECT_NE(
+      node->err().find(
+          "env.storage() was used in a constructor or destructor of a module; wait for start()"),
+      std::string::npos)
+      << node->err();
+}
+
 }  // namespace
 }  // namespace dynamo

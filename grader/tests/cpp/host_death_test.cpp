@@ -219,6 +219,19 @@ TEST_P(Death, constructor_that_uses_env) {
   EXPECT_THROW(host_->exchange(), SolutionDied);
 }
 
+TEST_P(Death, constructor_that_reads_the_disk) {
+  host_->make(1, setup_of("reads_in_constructor"), {}, kPlenty);
+  host_->start(1, at_ms(0), false);
+  try {
+    host_->exchange();
+    FAIL() << "survived";
+  } catch (const SolutionDied& died) {
+    EXPECT_SAYS(
+        std::string(died.what()),
+        "env.storage() was used in a constructor or destructor of a module; wait for start()");
+  }
+}
+
 TEST_P(Death, exit_before_main_is_a_death) {
   setenv("HOSTILE_EXITS_EARLY", "1", 1);
   make();

@@ -41,6 +41,7 @@ class HostileWarmup final : public Warmup {
   explicit HostileWarmup(Env& env) : env_(env) {
     if (env.self() == "dies_in_constructor") throw std::runtime_error("made badly");
     if (env.self() == "calls_in_constructor") env.note("too early");
+    if (env.self() == "reads_in_constructor") (void)env.storage().get("warmup", "too early");
   }
 
   void start() override {}
