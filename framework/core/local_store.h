@@ -52,7 +52,7 @@ class LocalStore {
 
   /// Merges a state that came from elsewhere into what is held; repeating it changes nothing.
   /// Returns the hash of what is held now. An error changes nothing: no_room, invalid_argument
-  /// (malformed, or no key can be so long).
+  /// (malformed, or no key can be so long), too_large (no message between nodes could carry it).
   virtual Result<StateHash> merge(std::string_view key, const State& state) = 0;
 
   /// Forgets `key`, if its state still has this hash; else does nothing and returns false. Not for

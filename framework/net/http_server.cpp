@@ -27,7 +27,7 @@ using Error = boost::system::error_code;
 
 namespace {
 
-constexpr std::uint32_t kMaxHeaderBytes = 16 << 10;
+constexpr std::uint32_t kMaxHeaderBytes = 64 << 10;
 constexpr std::chrono::milliseconds kLinger(2000);
 constexpr std::size_t kLingerBytes = 64u << 20;
 

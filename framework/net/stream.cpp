@@ -29,8 +29,11 @@ void Stream::start() {
 
 bool Stream::write(std::string_view frame) {
   // The other end would take a longer frame for a broken stream.
-  if (frame.size() > kFrameHeaderBytes + kMaxFrameBodyBytes) return false;
-  if (closed_ || frame.size() > queue_bytes_ - leaving_.size() - waiting_.size()) return false;
+  if (closed_ || frame.size() > kFrameHeaderBytes + kMaxFrameBodyBytes) return false;
+  const std::size_t queued = leaving_.size() + waiting_.size();
+  if (queued >= queue_bytes_) return false;
+  // One that is longer than the whole queue must get through, too: a state grows by merges.
+  if (frame.size() <= queue_bytes_ && frame.size() > queue_bytes_ - queued) return false;
   waiting_.append(frame);
   if (started_) write_soon();
   return true;

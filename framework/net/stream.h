@@ -30,7 +30,8 @@ class StreamOwner {
 /// it alive, so an owner may let go of it at any time: close() first.
 class Stream : public std::enable_shared_from_this<Stream> {
  public:
-  /// At most `queue_bytes` wait to be written. `longest_body` bounds what is read, see expect().
+  /// At most `queue_bytes` wait to be written, or one frame more, if that alone is longer.
+  /// `longest_body` bounds what is read, see expect().
   Stream(boost::asio::ip::tcp::socket socket, std::weak_ptr<StreamOwner> owner,
          std::uint64_t queue_bytes, std::size_t longest_body);
   Stream(const Stream&) = delete;
@@ -64,7 +65,7 @@ class Stream : public std::enable_shared_from_this<Stream> {
   std::weak_ptr<StreamOwner> owner_;  ///< Empty after close().
   const std::uint64_t queue_bytes_;
   std::string waiting_;  ///< Frames, one after the other.
-  std::string leaving_;  ///< Is being written. With what waits at most queue_bytes_.
+  std::string leaving_;  ///< Is being written. Counts with what waits.
   bool write_posted_ =
       false;  ///< write_next() comes of itself: it is posted, or a write is under way.
   bool started_ = false;

@@ -28,6 +28,11 @@ void log_line(const NodeId& self, const std::string& text) {
   std::cerr << self << ": " << text << '\n';
 }
 
+/// The other end would take it for a broken stream.
+bool too_long(const std::string& frame) {
+  return frame.size() > kFrameHeaderBytes + kMaxFrameBodyBytes;
+}
+
 }  // namespace
 
 /// Our connection to one peer.
@@ -44,6 +49,12 @@ class Transport::Link final : public StreamOwner, public std::enable_shared_from
     if (!stream_) connect();
     const std::string frame = to_frame(
         {FrameKind::request, call, transport_.options_.self, peer_, type, std::move(bytes)});
+    if (too_long(frame)) {
+      dropped("too long");
+      transport_.tell_of_too_long(type, frame.size(), peer_);
+      return refuse_later(call, "a message of " + std::to_string(frame.size()) +
+                                    " bytes does not fit into a frame");
+    }
     if (!stream_->write(frame)) {
       transport_.metrics_.count("dynamo_queue_full_total", {{"peer", peer_}});
       return refuse_later(call, "the queue is full (config: peer_queue_bytes)");
@@ -201,7 +212,10 @@ class Transport::Session final : public StreamOwner, public std::enable_shared_f
   void answer(std::uint64_t call, MessageType type, std::string bytes) {
     const std::string frame =
         to_frame({FrameKind::reply, call, transport_.options_.self, peer_, type, std::move(bytes)});
-    if (stream_->write(frame)) {
+    if (too_long(frame)) {
+      dropped("too long");
+      transport_.tell_of_too_long(type, frame.size(), peer_);
+    } else if (stream_->write(frame)) {
       transport_.count_frame(Transport::kOut, type, frame.size());
     } else {
       transport_.metrics_.count("dynamo_queue_full_total", {{"peer", peer_}});
@@ -252,6 +266,16 @@ void Transport::count_frame(Direction direction, MessageType type, std::size_t b
   const Traffic& traffic = types[std::min<std::size_t>(type, types.size() - 1)];
   ++traffic.frames;
   traffic.bytes += bytes;
+}
+
+void Transport::tell_of_too_long(MessageType type, std::size_t bytes, const NodeId& peer) {
+  if (!told_of_too_long_.insert(type).second) return;  // it is tried again and again
+  const std::vector<std::string> names = message_names();
+  log_line(options_.self, "a message with " + std::to_string(bytes) + " bytes for " + peer +
+                              " is not sent, since a frame has at most " +
+                              std::to_string(kMaxFrameBodyBytes) + ": " +
+                              (type < names.size() ? names[type] : "of an unknown type") +
+                              "; which key is that large? read it and put it with the context");
 }
 
 Address Transport::address() const {

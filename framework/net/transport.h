@@ -51,7 +51,8 @@ class Transport {
   void start(OnRequest on_request, OnReply on_reply, OnRefused on_refused);
 
   /// Sends a request. At most one of on_reply and on_refused follows for `call`: refused when
-  /// nothing listens, the link breaks, or its queue is full. Who waits sets the timeout.
+  /// nothing listens, the link breaks, its queue is full, or no frame can be so long. Who waits
+  /// sets the timeout.
   void send(const NodeId& to, std::uint64_t call, MessageType type, std::string bytes);
 
   /// A call was given up: a late reply to it is dropped. A peer that has said nothing at all for
@@ -75,6 +76,8 @@ class Transport {
 
   void accept();
   void count_frame(Direction direction, MessageType type, std::size_t bytes);
+  /// Logs it, once for each type.
+  void tell_of_too_long(MessageType type, std::size_t bytes, const NodeId& peer);
   std::string secret_digest() const;
 
   boost::asio::io_context& io_;
@@ -85,6 +88,7 @@ class Transport {
   OnRequest on_request_;
   OnReply on_reply_;
   OnRefused on_refused_;
+  std::set<MessageType> told_of_too_long_;
   std::array<std::vector<Traffic>, 2> traffic_;  ///< By direction and type, unknown types last.
   std::map<NodeId, std::shared_ptr<Link>> links_;
   std::set<std::shared_ptr<Session>> sessions_;

@@ -68,8 +68,10 @@ constexpr std::array kMeanings = {
 constexpr std::array<std::string_view, 8> kModules = {
     "membership", "ring", "replication", "transfer", "versioning", "quorum", "sync", "warmup"};
 
-// Three nodes may take as much apart from each other, and the merged state must fit into a frame.
+// What one node takes; LocalStore merges up to kMaxMergedStateBytes. A batch and one such state
+// more fit into a frame.
 constexpr std::uint64_t kLargestState = 4u << 20;
+constexpr std::uint64_t kLargestBatch = 3u << 20;
 
 Json read_json(const std::filesystem::path& file) {
   std::ifstream in(file);
@@ -120,8 +122,8 @@ void check_store(const NodeConfig& config,
   demand(config.request_deadline >= milliseconds(1), "request_deadline_ms must be at least 1");
   demand(config.request_memory >= milliseconds(1), "request_memory_ms must be at least 1");
   demand(config.retry_period >= milliseconds(1), "retry_period_ms must be at least 1");
-  demand(config.batch_bytes >= 1 && config.batch_bytes <= kLargestState,
-         "batch_bytes must be 1 to " + std::to_string(kLargestState));
+  demand(config.batch_bytes >= 1 && config.batch_bytes <= kLargestBatch,
+         "batch_bytes must be 1 to " + std::to_string(kLargestBatch));
   demand(config.reconciliation == "siblings" || config.reconciliation == "last_write_wins",
          "reconciliation: \"" + config.reconciliation +
              "\" is none; known are siblings, last_write_wins");

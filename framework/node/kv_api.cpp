@@ -24,6 +24,12 @@ using Respond = net::HttpServer::Respond;
 
 constexpr std::string_view kContext = "X-Dynamo-Context";
 constexpr std::string_view kRequestId = "X-Request-Id";
+/// Says why there is no context.
+constexpr std::string_view kContextError = "X-Dynamo-Context-Error";
+
+/// Longest context that is given out. It has to come back in a header (64 KiB in all), and there
+/// are clients that take no longer one.
+constexpr std::size_t kMaxContextText = 56 << 10;
 
 HttpResponse bad_request(const std::string& message) {
   return http_error(400, name_of(ErrorCode::invalid_argument), message);
@@ -125,7 +131,15 @@ HttpResponse read_response(const RealNode& node, const std::string& key,
     response = with_values(*state);
     context = outcome->context;
   }
-  response.headers[std::string(kContext)] = node.seal().seal(key, context);
+  const std::string sealed = node.seal().seal(key, context);
+  if (sealed.size() <= kMaxContextText) {
+    response.headers[std::string(kContext)] = sealed;
+  } else {
+    response.headers[std::string(kContextError)] =
+        "too_large: the context of this key would have " + std::to_string(sealed.size()) +
+        " characters, of at most " + std::to_string(kMaxContextText) +
+        ", since so many nodes have written it: put its value under another key, delete this one";
+  }
   return response;
 }
 

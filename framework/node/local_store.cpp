@@ -126,22 +126,37 @@ Result<StateHash> VersionedStore::write(std::string_view key, const NewVersion& 
   const Actor actor{env_.self(), env_.incarnation(), before ? before->epoch : next_epoch()};
   const KeyState after = versioning_.write(old, context, actor, version.value, version.stamp);
   const State state = state_of(after);
-  // A reconciling put always passes, since it makes the state smaller; so does a delete.
-  const std::size_t old_bytes = before ? before->state.bytes.size() : 0;
-  const std::size_t siblings = after.versions.size();
-  if (version.value && siblings > limits_.max_siblings && siblings > old.versions.size()) {
-    return Error{ErrorCode::too_large,
-                 "the key would have " + std::to_string(siblings) + " versions, of at most " +
-                     std::to_string(limits_.max_siblings) + ": read it and put with the context"};
-  }
-  if (version.value && state.bytes.size() > limits_.max_state_bytes &&
-      state.bytes.size() > old_bytes) {
-    return Error{ErrorCode::too_large,
-                 "all versions of the key would take " + std::to_string(state.bytes.size()) +
-                     " bytes, of at most " + std::to_string(limits_.max_state_bytes) +
-                     ": read it and put with the context"};
+  if (const auto wrong = version.value ? too_large(before, old, after, state) : std::nullopt) {
+    return *wrong;
   }
   return keep(key, before, after, state);
+}
+
+std::optional<Error> VersionedStore::too_large(const std::optional<Held>& before,
+                                               const KeyState& old, const KeyState& after,
+                                               const State& state) const {
+  // A reconciling put always passes, since it leaves less; so does a delete.
+  const auto over = [](const std::string& what, std::size_t limit, const std::string& cure) {
+    return Error{ErrorCode::too_large, "the key would have " + what + ", of at most " +
+                                           std::to_string(limit) + ": " + cure};
+  };
+  const std::string reconcile = "read it and put with the context";
+  const std::size_t siblings = after.versions.size();
+  if (siblings > limits_.max_siblings && siblings > old.versions.size()) {
+    return over(std::to_string(siblings) + " versions", limits_.max_siblings, reconcile);
+  }
+  const std::size_t bytes = state.bytes.size();
+  if (bytes > limits_.max_state_bytes && bytes > (before ? before->state.bytes.size() : 0)) {
+    return over(std::to_string(bytes) + " bytes in all its versions", limits_.max_state_bytes,
+                reconcile);
+  }
+  const std::size_t actors = after.clock.entries.size();
+  if (actors > kMaxActors && actors > old.clock.entries.size() && siblings >= old.versions.size()) {
+    return over(
+        std::to_string(actors) + " actors in its clock", kMaxActors,
+        "put at a node that wrote it before, or put it under another key and delete this one");
+  }
+  return std::nullopt;
 }
 
 Result<StateHash> VersionedStore::merge(std::string_view key, const State& incoming) {
@@ -155,7 +170,17 @@ Result<StateHash> VersionedStore::merge(std::string_view key, const State& incom
   const std::optional<Held> before = held(key);
   const KeyState after =
       before ? versioning_.merge(key_state_of(before->state).value(), *theirs) : *theirs;
-  return keep(key, before, after, state_of(after));
+  const State state = state_of(after);
+  if (state.bytes.size() > kMaxMergedStateBytes) {
+    const Error error{ErrorCode::too_large,
+                      "merged, the versions of the key \"" + std::string(key) + "\" would take " +
+                          std::to_string(state.bytes.size()) + " bytes, of at most " +
+                          std::to_string(kMaxMergedStateBytes) + ": read it at " + env_.self() +
+                          " and put with the context"};
+    env_.note(error.message);
+    return error;
+  }
+  return keep(key, before, after, state);
 }
 
 Result<StateHash> VersionedStore::keep(std::string_view key, const std::optional<Held>& before,

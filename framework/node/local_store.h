@@ -21,6 +21,15 @@ inline constexpr std::string_view kHintSpace = "hints";
 /// Longest key, so that it fits Storage's keys together with its hash.
 inline constexpr std::size_t kMaxKeyBytes = 256;
 
+/// Largest state that a merge may make. It must fit into a message, also beside a whole batch, or
+/// it could never leave the node. Three nodes may each take the largest max_state_bytes, apart from
+/// each other.
+inline constexpr std::size_t kMaxMergedStateBytes = 12u << 20;
+
+/// Most actors that a put may leave in a key's clock. Contexts with as many, and some more that
+/// merges add, fit into an HTTP header.
+inline constexpr std::size_t kMaxActors = 700;
+
 /// What lies there. The trusted side of the simulator reads it from the disks of a world.
 struct Held {
   std::uint64_t epoch = 0;  ///< Of this node's actor; of no matter to others, so outside the hash.
@@ -63,6 +72,9 @@ class VersionedStore final : public LocalStore {
   /// Visits keys from `from` on while `wanted` says so of where they lie.
   void scan_from(const std::string& from, const std::function<bool(KeyHash)>& wanted,
                  const Visitor& visit) const;
+  /// Why a put is over a limit and makes it worse; nothing if it is not.
+  std::optional<Error> too_large(const std::optional<Held>& before, const KeyState& old,
+                                 const KeyState& after, const State& state) const;
   Result<StateHash> keep(std::string_view key, const std::optional<Held>& before,
                          const KeyState& after, const State& state);
 

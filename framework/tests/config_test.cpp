@@ -96,7 +96,7 @@ TEST(ConfigFile, limits_of_the_store_make_sense_together) {
   EXPECT_EQ(config_error(R"({"max_state_bytes": 4194305})"),
             "c.json: max_state_bytes must be 1 to 4194304");
   EXPECT_EQ(config_error(R"({"max_siblings": 0})"), "c.json: max_siblings must be at least 1");
-  EXPECT_EQ(config_error(R"({"batch_bytes": 0})"), "c.json: batch_bytes must be 1 to 4194304");
+  EXPECT_EQ(config_error(R"({"batch_bytes": 0})"), "c.json: batch_bytes must be 1 to 3145728");
   EXPECT_EQ(config_error(R"({"retry_period_ms": 0})"),
             "c.json: retry_period_ms must be at least 1");
   EXPECT_EQ(config_error(R"({"request_deadline_ms": 0})"),

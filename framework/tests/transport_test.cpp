@@ -175,23 +175,39 @@ TEST_F(TransportTest, queue_has_a_bound_and_goes_on_after_it) {
   EXPECT_EQ(n1.metrics.value("dynamo_queue_full_total", {{"peer", "n2"}}), 1u);
 }
 
+TEST_F(TransportTest, frame_longer_than_the_queue_gets_through_alone) {
+  End& n1 = make("n1", "s", 1u << 16);
+  make("n2", "s", 1u << 16);
+  const std::string large(1'000'000, 'a');
+  n1.transport.send("n2", 1, 0, large);
+  n1.transport.send("n2", 2, 0, "behind it");
+  ASSERT_TRUE(run_until(io_, [&] { return n1.refused.size() + n1.replies.size() == 2; }));
+  EXPECT_EQ(n1.refused,
+            std::vector<std::string>{"2 n2: the queue is full (config: peer_queue_bytes)"});
+  EXPECT_EQ(n1.replies, std::vector<std::string>{"1 re: " + large});
+}
+
 TEST_F(TransportTest, message_longer_than_any_frame_is_refused_alone) {
   End& n1 = make("n1", "s", 64u << 20);
   make("n2", "s", 64u << 20);
   n1.transport.send("n2", 1, 0, std::string(kMaxFrameBodyBytes, 'a'));
   n1.transport.send("n2", 2, 0, "small");
   ASSERT_TRUE(run_until(io_, [&] { return n1.refused.size() + n1.replies.size() == 2; }));
-  EXPECT_EQ(n1.refused.size(), 1u);
-  EXPECT_EQ(n1.replies.size(), 1u);
+  ASSERT_EQ(n1.refused.size(), 1u);
+  EXPECT_TRUE(n1.refused[0].starts_with("1 n2: a message of 167772")) << n1.refused[0];
+  EXPECT_TRUE(n1.refused[0].ends_with(" bytes does not fit into a frame")) << n1.refused[0];
+  EXPECT_EQ(n1.replies, std::vector<std::string>{"2 re: small"});
+  EXPECT_EQ(n1.metrics.value("dynamo_frames_dropped_total", {{"reason", "too long"}}), 1u);
 }
 
 TEST_F(TransportTest, reply_that_does_not_fit_is_lost_alone) {
   End& n1 = make("n1");
   End& n2 = make("n2", "s", 1u << 16);
-  n1.transport.send("n2", 1, 0, std::string(100'000, 'a'));
-  n1.transport.send("n2", 2, 0, "small");
-  ASSERT_TRUE(run_until(io_, [&] { return !n1.replies.empty(); }));
-  EXPECT_EQ(n1.replies, std::vector<std::string>{"2 re: small"});
+  n1.transport.send("n2", 1, 0, std::string(40'000, 'a'));
+  n1.transport.send("n2", 2, 0, std::string(40'000, 'b'));
+  n1.transport.send("n2", 3, 0, "small");
+  ASSERT_TRUE(run_until(io_, [&] { return n1.replies.size() == 2; }));
+  EXPECT_EQ(n1.replies.back(), "3 re: small");
   EXPECT_TRUE(n1.refused.empty());
   EXPECT_EQ(n2.metrics.value("dynamo_queue_full_total", {{"peer", "n1"}}), 1u);
 }
