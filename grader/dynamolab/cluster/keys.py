@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from urllib.parse import quote
 
 from ..store import CONTEXT, REQUEST_ID, values_of
+from .client import NodeClient
 from .cluster import Cluster
 
 TIMEOUT_S = 5.0  # Longer than any deadline of a node.
@@ -130,6 +131,30 @@ def alone(cluster: Cluster, name: str) -> Iterator[None]:
         cluster.faultnet.act("heal", others, [name])
 
 
+class Placements:
+    """Who keeps which keys, as one node sees it: asked again only when that node's history is another,
+    since lists follow from the history alone (2.6)."""
+
+    def __init__(self, cluster: Cluster, via: str) -> None:
+        self._cluster = cluster
+        self._via = via
+        self._digest = ""
+        self._owners: dict[str, list[str]] = {}
+
+    def keys_of_owners(self, keys: Iterable[str]) -> dict[str, list[str]]:
+        """Owners in the order of their names, and the keys of each."""
+        digest = self._cluster.ask(self._via, NodeClient.history)["digest"]
+        if digest != self._digest:
+            self._digest, self._owners = digest, {}
+        held: dict[str, list[str]] = {}
+        for key in keys:
+            if key not in self._owners:
+                self._owners[key] = owners_of(self._cluster, key, self._via)
+            for owner in self._owners[key]:
+                held.setdefault(owner, []).append(key)
+        return dict(sorted(held.items()))
+
+
 def wait_on_all_owners(
     cluster: Cluster,
     expected: Mapping[str, Callable[[Seen], bool]],
@@ -140,12 +165,10 @@ def wait_on_all_owners(
     """Until each owner of each key answers as expected though it is cut off from all others, so that
     it can only tell what it holds itself. In between all links are whole again."""
 
+    placements = Placements(cluster, via)
+
     def differences() -> list[str]:
-        held: dict[str, list[str]] = {}
-        for key in expected:
-            for owner in owners_of(cluster, key, via):
-                held.setdefault(owner, []).append(key)
-        for owner, keys in sorted(held.items()):
+        for owner, keys in placements.keys_of_owners(expected).items():
             # A node that lacks a key answers only at its deadline, and as long as it is cut off
             # nothing can come to it: so the first difference ends a look.
             if wrong := _wrong(cluster, owner, keys, expected, most=1):
