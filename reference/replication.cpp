@@ -1,22 +1,16 @@
 // Lab 3: every key on N nodes. labs/3-replication/README.md says what is asked for.
 #include "replication.h"
 
-// BEGIN SOLUTION
 #include <algorithm>
 #include <functional>
 #include <map>
-// END SOLUTION
 #include <memory>
-// BEGIN SOLUTION
 #include <optional>
 #include <set>
-// END SOLUTION
 #include <stdexcept>
-// BEGIN SOLUTION
 #include <string>
 #include <utility>
 #include <vector>
-// END SOLUTION
 
 namespace dynamo {
 namespace {
@@ -40,6 +34,11 @@ std::vector<NodeId> healthy_first(std::vector<NodeId> nodes, const ClusterView& 
 /// The hosts that keep `key`.
 std::vector<NodeId> owners_of(std::string_view key, const ClusterView& view) {
   return view.preference_list(view.vnode_of(key));
+}
+
+/// Until the next try. Who has a full disk needs an operator, and each try costs a whole state.
+Duration pause(bool full, const ReplicationConfig& config) {
+  return (full ? 2 : 1) * config.retry_period;
 }
 
 /// Brings two nodes that talk to each other to the same history. Digests travel with each message,
@@ -210,7 +209,7 @@ class Debts {
       return true;
     });
     for (const std::string& key : settled) env_.storage().erase(kOwed, key);
-    send_all();
+    for (const auto& [node, peer] : peers_) send(node);
   }
 
   /// The state of `key` has changed here: all other owners are to have it.
@@ -218,7 +217,7 @@ class Debts {
     const std::vector<NodeId> owners = owners_of(key, view_);
     if (owners.size() > 1 && !owes(key)) env_.storage().put(kOwed, key, "");
     owe(key, owners, What::state);
-    send_all();
+    for (const auto& [node, peer] : peers_) send(node);
   }
 
   bool owes(const std::string& key) const {
@@ -236,6 +235,7 @@ class Debts {
     std::string last;      ///< The key sent last: the next batch begins behind it.
     bool waiting = false;  ///< For the answer to an Update: one at a time, so that batches form.
     bool resting = false;  ///< Until the next try, since the last one was in vain.
+    bool full = false;     ///< It confirmed none of the states that it was sent last.
   };
 
   void owe(const std::string& key, const std::vector<NodeId>& owners, What what) {
@@ -244,22 +244,14 @@ class Debts {
     }
   }
 
-  void send_all() {
-    for (const auto& [node, peer] : peers_) send(node);
-  }
-
   void send(const NodeId& node) {
     Peer& peer = peers_[node];
     if (peer.waiting || peer.resting || peer.owed.empty()) return;
     Update update{introductions_.to(node), {}};
-    // One key is enough to see whether a silent peer is back.
-    const bool silent = contains(view_.suspects(), node);
-    fill(update.copies, node, silent ? 0 : config_.batch_bytes);
+    // One key is enough to see whether a silent peer is back, or a full one has room.
+    const bool try_one = peer.full || contains(view_.suspects(), node);
+    const auto offered = fill(update.copies, node, try_one ? 0 : config_.batch_bytes);
     if (update.copies.empty()) return;
-    std::vector<std::string> offered;
-    for (const Copy& copy : update.copies) {
-      if (!copy.state) offered.push_back(copy.key);
-    }
     const bool only_offers = offered.size() == update.copies.size();
     peer.waiting = true;
     env_.call(node, update, config_.call_timeout,
@@ -273,9 +265,11 @@ class Debts {
               });
   }
 
-  /// Copies of what is owed, about `bytes` of them and at least one, going round the keys.
-  void fill(std::vector<Copy>& copies, const NodeId& node, std::size_t bytes) {
+  /// Copies of what is owed, about `bytes` of them and at least one, going round the keys. Returns
+  /// those that come without a state.
+  std::vector<std::string> fill(std::vector<Copy>& copies, const NodeId& node, std::size_t bytes) {
     Peer& peer = peers_[node];
+    std::vector<std::string> offered;
     std::size_t filled = 0;
     auto next = peer.owed.upper_bound(peer.last);
     for (std::size_t left = peer.owed.size(); left > 0; --left) {
@@ -287,13 +281,15 @@ class Debts {
         continue;
       }
       Copy copy{at->first, hash_of(at->first, *state), std::nullopt};
-      if (at->second == What::state) copy.state = std::move(state);
+      if (at->second == What::state || peer.full) copy.state = std::move(state);
       filled += copy.key.size() + sizeof(StateHash) + (copy.state ? copy.state->bytes.size() : 0);
-      if (!copies.empty() && filled > bytes) return;
+      if (!copies.empty() && filled > bytes) break;
+      if (!copy.state) offered.push_back(copy.key);
       copies.push_back(std::move(copy));
       at->second = What::offer;
       peer.last = at->first;
     }
+    return offered;
   }
 
   /// Settles what `node` has confirmed. False: sending more at once would be in vain.
@@ -301,10 +297,12 @@ class Debts {
             bool only_offers) {
     const bool introduced = introductions_.differs(node);
     if (!introductions_.heard(node, reply.known)) return !introduced;
-    std::map<std::string, What>& owed = peers_[node].owed;
+    Peer& peer = peers_[node];
+    std::map<std::string, What>& owed = peer.owed;
     for (const Copy& copy : reply.confirmed) {
       if (owed.contains(copy.key) && store_.hash(copy.key) == copy.hash) settle(node, copy.key);
     }
+    if (!only_offers) peer.full = reply.confirmed.empty();
     for (const std::string& key : offered) {
       if (const auto found = owed.find(key); found != owed.end()) found->second = What::state;
     }
@@ -318,7 +316,7 @@ class Debts {
 
   void rest(const NodeId& node) {
     peers_[node].resting = true;
-    env_.after(config_.retry_period, [this, node] {
+    env_.after(pause(peers_[node].full, config_), [this, node] {
       peers_[node].resting = false;
       send(node);
     });
@@ -332,27 +330,27 @@ class Debts {
   std::map<NodeId, Peer> peers_;
 };
 
-/// A client's write on its way along the preference list.
-struct WriteWalk {
-  Write write;
-  Responder<WriteOutcome> responder;
-  std::map<NodeId, int> tries;   ///< At most kMostTries each.
-  std::set<NodeId> strangers;    ///< Said "not mine"; they may know better once they were told.
-  std::optional<Error> no_room;  ///< A host was reached, and its disk is full.
-  bool unknown = false;          ///< A host did not answer: it may have executed the write.
+/// A client's request on its way from host to host.
+struct Walk {
+  std::set<NodeId> asked;
+  std::set<NodeId> told;  ///< Knew another history, and were asked once more when they had ours.
 };
 
-/// A client's read on its way to somebody who can say what there is.
-struct ReadWalk {
+struct WriteWalk : Walk {
+  Write write;
+  Responder<WriteOutcome> responder;
+  std::optional<Error> no_room{};  ///< A host was reached, and its disk is full.
+  bool unknown = false;            ///< A host did not answer: it may have executed the write.
+};
+
+struct ReadWalk : Walk {
   std::string key;
   Responder<ReadOutcome> responder;
-  std::set<NodeId> asked;  ///< In this round.
-  bool receiving = false;  ///< An owner said "not mine" in this round: the key may be on its way.
+  bool receiving = false;  ///< An owner could not say in this round: the key may be on its way.
   int rounds = 1;
 };
 
 constexpr std::size_t kNamesBytes = 32;  // of the spaces that an id and a debt lie in
-constexpr int kMostTries = 2;            // of one host in a walk
 constexpr int kMostRounds = 4;           // of a read, one retry_period apart
 
 class Replication final : public LazyCoordinator {
@@ -385,11 +383,11 @@ class Replication final : public LazyCoordinator {
     if (!stamp) return responder.reply({no_room(), 1, 0});
     const NewVersion version{request.value, request.context, *stamp};
     walk_on(std::make_shared<WriteWalk>(
-        WriteWalk{{{}, request.id, request.key, version}, responder, {}, {}, {}}));
+        WriteWalk{{}, {{}, request.id, request.key, version}, responder}));
   }
 
   void handle(const ClientRead& request, Responder<ReadOutcome> responder) override {
-    walk_on(std::make_shared<ReadWalk>(ReadWalk{request.key, responder, {}}));
+    walk_on(std::make_shared<ReadWalk>(ReadWalk{{}, request.key, responder}));
   }
 
   void handle(const Write& request, Responder<WriteReply> responder) override {
@@ -468,8 +466,9 @@ class Replication final : public LazyCoordinator {
   // Writes.
 
   void walk_on(const std::shared_ptr<WriteWalk>& walk) {
-    while (const std::optional<NodeId> host = next_host(*walk)) {
-      ++walk->tries[*host];
+    // The list is asked for anew each time: the walk itself may have brought news.
+    while (const auto host = first_not_asked(*walk, owners_to_ask(walk->write.key))) {
+      walk->asked.insert(*host);
       if (*host != env_.self()) return hand(walk, *host);
       if (finished(*walk, execute(walk->write))) return;
     }
@@ -478,34 +477,27 @@ class Replication final : public LazyCoordinator {
     walk->responder.reply({full ? *walk->no_room : nobody, 1, 0});
   }
 
-  /// The first one not tried yet; then those who did not know that they own the key. The list is
-  /// asked for anew each time: the walk itself may have brought news.
-  std::optional<NodeId> next_host(const WriteWalk& walk) const {
-    const std::vector<NodeId> owners = owners_to_ask(walk.write.key);
-    for (int tried = 0; tried < kMostTries; ++tried) {
-      for (const NodeId& node : owners) {
-        const auto tries = walk.tries.find(node);
-        if ((tries == walk.tries.end() ? 0 : tries->second) != tried) continue;
-        if (tried == 0 || walk.strangers.contains(node)) return node;
-      }
-    }
-    return std::nullopt;
+  static std::optional<NodeId> first_not_asked(const Walk& walk, const std::vector<NodeId>& nodes) {
+    const auto found = std::find_if(nodes.begin(), nodes.end(),
+                                    [&](const NodeId& node) { return !walk.asked.contains(node); });
+    return found == nodes.end() ? std::nullopt : std::optional(*found);
+  }
+
+  /// `host` could not say, under another history than this node's: once it was told, it may.
+  static void ask_again(Walk& walk, const NodeId& host) {
+    if (walk.told.insert(host).second) walk.asked.erase(host);
   }
 
   void hand(const std::shared_ptr<WriteWalk>& walk, const NodeId& host) {
     walk->write.known = introductions_.to(host);
     env_.call(host, walk->write, config_.call_timeout,
               [this, walk, host](Result<WriteReply> reply) {
-                if (!reply.ok()) {
-                  walk->unknown = true;
-                } else {
+                if (reply.ok()) {
                   introductions_.heard(host, reply->known);
-                  if (!reply->mine) {
-                    walk->strangers.insert(host);
-                  } else if (finished(*walk, reply->status)) {
-                    return;
-                  }
+                  if (!reply->mine) ask_again(*walk, host);
+                  if (reply->mine && finished(*walk, reply->status)) return;
                 }
+                walk->unknown = walk->unknown || !reply.ok();
                 walk_on(walk);
               });
   }
@@ -526,7 +518,7 @@ class Replication final : public LazyCoordinator {
     while (const std::optional<NodeId> host = next_host(*walk)) {
       walk->asked.insert(*host);
       if (*host != env_.self()) return ask(walk, *host);
-      if (finished(*walk, *host, look(walk->key))) return;
+      if (finished(*walk, *host, look(walk->key), true)) return;
     }
     if (walk->receiving && walk->rounds < kMostRounds) {
       env_.after(config_.retry_period, [this, walk] {
@@ -545,34 +537,30 @@ class Replication final : public LazyCoordinator {
 
   /// Owners first. If none of them could say, a key on its way may be with any other node.
   std::optional<NodeId> next_host(const ReadWalk& walk) const {
-    const auto first = [&](const std::vector<NodeId>& nodes) -> std::optional<NodeId> {
-      for (const NodeId& node : nodes) {
-        if (!walk.asked.contains(node)) return node;
-      }
-      return std::nullopt;
-    };
-    if (auto owner = first(owners_to_ask(walk.key))) return owner;
-    if (auto member = first(healthy_first(view_.members(), view_))) return member;
+    if (auto owner = first_not_asked(walk, owners_to_ask(walk.key))) return owner;
+    if (auto node = first_not_asked(walk, healthy_first(view_.members(), view_))) return node;
     std::vector<NodeId> removed = view_.removed();
     std::erase_if(removed, [this](const NodeId& node) { return known_empty_.contains(node); });
-    return first(healthy_first(std::move(removed), view_));
+    return first_not_asked(walk, healthy_first(std::move(removed), view_));
   }
 
   void ask(const std::shared_ptr<ReadWalk>& walk, const NodeId& host) {
     const Read read{introductions_.to(host), walk->key};
     env_.call(host, read, config_.call_timeout, [this, walk, host](Result<ReadReply> reply) {
       if (reply.ok()) {
-        introductions_.heard(host, reply->known);
-        if (finished(*walk, host, *reply)) return;
-        if (reply->empty && !view_.member(host)) known_empty_.insert(host);
+        const bool equal = introductions_.heard(host, reply->known);
+        if (finished(*walk, host, *reply, equal)) return;
+        if (!equal) ask_again(*walk, host);
+        if (equal && reply->empty && !view_.member(host)) known_empty_.insert(host);
       }
       walk_on(walk);
     });
   }
 
-  /// Answers the client, if `host` knows; lazily, so one answer is enough.
-  bool finished(ReadWalk& walk, const NodeId& host, const ReadReply& reply) const {
-    if (reply.holding == Holding::not_mine) {
+  /// Answers the client, if `host` knows; lazily, so one answer is enough. Under another history
+  /// only what was found says something: who is complete there may be receiving in ours.
+  bool finished(ReadWalk& walk, const NodeId& host, const ReadReply& reply, bool equal) const {
+    if (reply.holding == Holding::not_mine || (reply.holding == Holding::absent && !equal)) {
       walk.receiving = walk.receiving || contains(owners_of(walk.key, view_), host);
       return false;
     }
@@ -740,6 +728,7 @@ class Handovers {
     Receiver& receiver = receivers_[node];
     if (receiver.incarnation != incarnation) {  // what its old disk confirmed is lost
       receiver.asked.clear();
+      receiver.full = false;
       if (receiver.pass && !receiver.pass->asked.empty()) receiver.pass.reset();
       receiver.incarnation = incarnation;
     }
@@ -755,8 +744,8 @@ class Handovers {
   /// and then the states that turned out to be unknown there.
   struct Pass {
     NodeId to;
-    Incarnation incarnation = 0;   ///< Of the receiver's disk, if it asked.
-    std::vector<VnodeId> vnodes;   ///< Ascending.
+    Incarnation incarnation = 0;  ///< Of the receiver's disk, if it asked.
+    std::vector<VnodeId> vnodes;
     std::set<VnodeId> asked;       ///< Of those.
     std::set<VnodeId> complete;    ///< Of those; this node was, before the first key was sent.
     std::set<VnodeId> incomplete;  ///< Some key of it was not confirmed.
@@ -771,6 +760,8 @@ class Handovers {
     std::set<VnodeId> asked;      ///< Vnodes that it is receiving, for a pass to come.
     Incarnation incarnation = 0;  ///< Who asked.
     PassPtr pass;                 ///< Under way, if any.
+    VnodeId last = 0;             ///< The next pass begins behind it.
+    bool full = false;            ///< It confirmed none of the states that it was sent last.
     bool resting = false;         ///< Until the next try, since the last one was in vain.
   };
 
@@ -792,23 +783,22 @@ class Handovers {
 
   void next_pass(const NodeId& node) {
     Receiver& receiver = receivers_[node];
-    if (receiver.pass || (receiver.resting && receiver.asked.empty())) return;
+    if (receiver.pass || (receiver.resting && receiver.full)) return;
+    std::set<VnodeId> open = receiver.asked;
+    if (!receiver.resting) open.insert(receiver.unsent.begin(), receiver.unsent.end());
+    if (open.empty()) return;
     auto pass = std::make_shared<Pass>();
     pass->to = node;
     pass->incarnation = receiver.incarnation;
-    std::set<VnodeId> chosen;
-    while (!receiver.asked.empty() && chosen.size() < kVnodesInAPass) {
-      const VnodeId vnode = *receiver.asked.begin();
-      receiver.asked.erase(vnode);
-      pass->asked.insert(vnode);
-      chosen.insert(vnode);
-      if (complete_.contains(vnode)) pass->complete.insert(vnode);
+    auto next = open.upper_bound(receiver.last);
+    while (pass->vnodes.size() < std::min(open.size(), kVnodesInAPass)) {
+      if (next == open.end()) next = open.begin();
+      receiver.last = *next++;
+      pass->vnodes.push_back(receiver.last);
+      if (receiver.asked.erase(receiver.last) == 0) continue;
+      pass->asked.insert(receiver.last);
+      if (complete_.contains(receiver.last)) pass->complete.insert(receiver.last);
     }
-    for (const VnodeId vnode : receiver.unsent) {
-      if (chosen.size() < kVnodesInAPass && !receiver.resting) chosen.insert(vnode);
-    }
-    if (chosen.empty()) return;
-    pass->vnodes.assign(chosen.begin(), chosen.end());
     receiver.pass = pass;
     offer(pass);
   }
@@ -850,7 +840,9 @@ class Handovers {
   void send_states(const PassPtr& pass) {
     std::vector<Copy> copies;
     std::size_t filled = 0;
-    while (!pass->unknown.empty() && (copies.empty() || filled < config_.batch_bytes)) {
+    // One state is enough to see whether a full receiver has room again.
+    const std::size_t enough = receivers_[pass->to].full ? 0 : config_.batch_bytes;
+    while (!pass->unknown.empty() && (copies.empty() || filled < enough)) {
       const std::string key = std::move(pass->unknown.back().key);
       pass->unknown.pop_back();
       const std::optional<State> state = store_.get(key);
@@ -863,7 +855,15 @@ class Handovers {
       for (const Copy& copy : copies) {
         if (!confirmed.contains(copy.key)) pass->incomplete.insert(view_.vnode_of(copy.key));
       }
-      send_states(pass);
+      Receiver& receiver = receivers_[pass->to];
+      receiver.full = confirmed.empty();
+      if (!receiver.full) return send_states(pass);
+      receiver.last = view_.vnode_of(copies.front().key);
+      for (const Copy& copy : pass->unknown) pass->incomplete.insert(view_.vnode_of(copy.key));
+      for (; pass->at < pass->vnodes.size(); ++pass->at) {
+        pass->incomplete.insert(pass->vnodes[pass->at]);
+      }
+      finish(pass);
     });
   }
 
@@ -928,16 +928,13 @@ class Handovers {
   /// Strays are tried again, if need be after a rest. A node that is receiving asks again.
   void fail(const PassPtr& pass, bool tired) {
     receivers_[pass->to].pass.reset();
-    if (tired) {
-      rest(pass->to);
-    } else {
-      next_pass(pass->to);
-    }
+    if (tired) rest(pass->to);
+    next_pass(pass->to);
   }
 
   void rest(const NodeId& node) {
     receivers_[node].resting = true;
-    env_.after(config_.retry_period, [this, node] {
+    env_.after(pause(receivers_[node].full, config_), [this, node] {
       receivers_[node].resting = false;
       next_pass(node);
     });

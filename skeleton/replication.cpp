@@ -1,8 +1,16 @@
 // Lab 3: every key on N nodes. labs/3-replication/README.md says what is asked for.
 #include "replication.h"
 
+#include <algorithm>
+#include <functional>
+#include <map>
 #include <memory>
+#include <optional>
+#include <set>
 #include <stdexcept>
+#include <string>
+#include <utility>
+#include <vector>
 
 namespace dynamo {
 namespace {

@@ -288,7 +288,7 @@ def test_deleted_keys_stay_deleted_though_a_real_replica_slept(make_cluster: Mak
 def test_full_disk_refuses_and_loses_nothing(make_cluster: MakeCluster) -> None:
     # What is owed to a full disk may be offered to it, state and all, every retry_period: not so often
     # that a slow machine has no time for anything else.
-    cluster = make_cluster(3, config=config(STATIC, disk_limit_bytes=3 << 19, retry_period_ms=1000))
+    cluster = make_cluster(3, config=config(STATIC, disk_limit_bytes=3 << 19, retry_period_ms=500))
     cluster.form()
     acknowledged: dict[str, bytes] = {}
     # Each fills its disk with keys of its own, so what they owe each other finds no room.

@@ -286,6 +286,22 @@ TEST(replication, a_key_of_others_is_dropped_when_all_its_owners_have_confirmed)
     violation("all three owners have confirmed the state that n1 holds: n1 drops it",
               "8 seconds later it holds " + node.value(*stray));
   }
+  const auto mine = std::find_if(keys.begin(), keys.end(),
+                                 [&](const std::string& key) { return node.held(key); });
+  if (mine == keys.end()) throw std::logic_error("n1 holds nothing any more");
+  History gone = node.history;
+  for (const NodeId& member : members_of(node.lone.invoke<&Membership::view>())) {
+    gone = then(gone, member, Change::leave);
+  }
+  node.learn(gone);
+  node.lone.say("all six have left, the operator says: no node owns anything");
+  (void)node.updated(*mine, 8s, [&](const NodeId&, const Update& update) {
+    return confirmed(node.known(), update);
+  });
+  if (!node.held(*mine)) {
+    violation("nobody owns " + *mine + ", so nobody has confirmed it: n1 keeps what it holds",
+              "it dropped it");
+  }
 }
 
 }  // namespace

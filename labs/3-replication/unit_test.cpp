@@ -55,6 +55,15 @@ TEST(replication, a_node_that_is_no_owner_executes_no_write) {
     violation("n1 never hands on what it was handed, so a request takes a bounded number of hops",
               "it sends a Write to " + node.sent<Write>().front().first.to);
   }
+  OneNode stranger(0, replication_setup(), false);
+  stranger.lone.say(
+      "another n1, just started, knows of no member yet: each preference list is empty");
+  const WriteReply unknown = stranger.ask(write_of(stranger.known(), key, "milk", 1));
+  if (unknown.mine) violation("n1 answers \"not mine\"", "it answers " + text(unknown));
+  if (stranger.held(key)) {
+    violation("n1 keeps nothing, since it cannot know that it should",
+              "its disk holds " + stranger.value(key));
+  }
 }
 
 TEST(replication, an_update_is_merged_and_confirmed_by_its_hash) {
@@ -305,6 +314,57 @@ TEST(replication, a_read_says_found_absent_or_not_mine) {
   });
   if (moved == keys.end()) return;  // a ring that moved none of them
   (void)judge(*moved, Holding::found, "it holds " + *moved + ", though it is its owner no more");
+}
+
+/// A client asks n1 for a key that n1 does not own. `answer` is what each host says to n1's Reads;
+/// what the client is told, or nothing after all of its time.
+template <class Answer>
+std::optional<ReadOutcome> client_reads(OneNode& node, const std::string& key, Answer answer) {
+  const RequestToken token = node.lone.ask("n1", ClientRead{key});
+  for (Duration passed{0}; passed < 4s; passed += 10ms) {
+    if (auto outcome = node.lone.answered<ClientRead>(token)) return outcome;
+    for (const auto& [call, read] : node.sent<Read>()) {
+      node.lone.answer<Read>(call.id, answer(call.to));
+    }
+    node.lone.advance(10ms);
+  }
+  return std::nullopt;
+}
+
+std::string text(const std::optional<ReadOutcome>& outcome) {
+  if (!outcome) return "it is told nothing at all";
+  if (!outcome->state.ok()) return "it is told " + name_of(outcome->state.error().code);
+  if (!outcome->state.value()) return "it is told that there is no such key";
+  return "it is told " + list(values_in(**outcome->state).value_or(std::vector<std::string>{}));
+}
+
+TEST(replication, absent_under_another_history_says_nothing) {
+  const State state = written("milk", stamp(1));
+  for (const bool all : {false, true}) {
+    OneNode node;
+    const std::string key = node.key(false);
+    const Known other{{3, 4}, {}};
+    NodeId sleeper;
+    node.lone.say(std::string("a client asks n1 for a key of ") + list(node.owners(key)) +
+                  (all ? "; whoever is asked " : "; the first one asked ") +
+                  "says \"absent\", and its digest is not n1's");
+    const auto outcome = client_reads(node, key, [&](const NodeId& host) -> ReadReply {
+      if (sleeper.empty()) sleeper = host;
+      if (all || host == sleeper) return {other, Holding::absent, std::nullopt, false};
+      return {node.known(), Holding::found, state, false};
+    });
+    const bool nothing = outcome && outcome->state.ok() && !outcome->state.value();
+    if (nothing) {
+      violation(
+          sleeper +
+              " is complete in a history that is not n1's: it may have slept through a change, "
+              "and lack what the others agreed on meanwhile. So n1 does not believe it: " +
+              (all ? "\"unavailable\"" : "it asks the next one, who has [milk]"),
+          text(outcome));
+    }
+    if (all || (outcome && outcome->state.ok() && **outcome->state == state)) continue;
+    violation("the next owner has [milk]: the client gets it", text(outcome));
+  }
 }
 
 }  // namespace

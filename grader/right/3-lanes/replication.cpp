@@ -232,6 +232,7 @@ class Replication final : public LazyCoordinator {
     std::string key;
     Responder<ReadOutcome> responder;
     std::set<NodeId> asked{};  // in this round
+    std::set<NodeId> told{};   // and so may be asked once more
     bool on_its_way = false;   // an owner did not have it, in this round
     int rounds = 0;
   };
@@ -359,10 +360,11 @@ class Replication final : public LazyCoordinator {
     const Read read{histories_.to(host), get->key};
     env_.call(host, read, config_.call_timeout, [this, get, host](Result<ReadReply> reply) {
       if (!reply.ok()) return go_on(get);
-      histories_.from(host, reply->known);
-      if (reply->empty) empty_.insert(host);
+      const bool equal = histories_.from(host, reply->known);
+      if (reply->empty && equal) empty_.insert(host);
       if (reply->holding == Holding::found) return answer(*get, reply->state);
-      if (reply->holding == Holding::absent) return answer(*get, std::nullopt);
+      if (reply->holding == Holding::absent && equal) return answer(*get, std::nullopt);
+      if (!equal && get->told.insert(host).second) get->asked.erase(host);
       if (has(owners(get->key), host)) get->on_its_way = true;
       go_on(get);
     });

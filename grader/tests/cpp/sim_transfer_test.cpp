@@ -136,6 +136,36 @@ TEST(sim_transfer, what_one_side_agreed_on_reaches_an_owner_that_the_other_side_
   EXPECT_TRUE(world.get("n3", "cart").found("milk"));
 }
 
+/// n3 is away while it is removed and keys are put; then it is added again, and asked before it has
+/// heard of any of that: in its own view it is an owner that has everything.
+TEST(sim_transfer, what_a_member_says_that_slept_through_changes_is_not_believed) {
+  Store store(transfer_plan(5, 1), 5);
+  World& world = store.world;
+  ASSERT_TRUE(store.settles(5s)) << unsettled(world);
+  world.crash("n3");
+  world.remove("n1", "n3");
+  world.run_for(5s);
+  for (std::uint64_t k = 0; k < kKeys; ++k) EXPECT_TRUE(world.put("n1", key_number(k), "x").done());
+  world.run_for(5s);
+  world.crash("n1");
+  world.restart("n1");  // so that it suspects nobody
+  world.restart("n3");
+  std::size_t absent = 0;
+  world.on_send([&](const Sent& sent) {
+    if (sent.from != "n3" || sent.type != message_number<Read> || !sent.reply) return;
+    if (codec::decode<ReadReply>(sent.bytes).value().holding == Holding::absent) ++absent;
+  });
+  ASSERT_TRUE(world.add("n1", "n3").done());
+  std::vector<ClientNumber> reads;
+  for (std::uint64_t k = 0; k < kKeys; ++k) reads.push_back(world.read("n1", key_number(k)));
+  world.run_for(5s);
+  for (const ClientNumber read : reads) {
+    EXPECT_TRUE(world.client(read).found("x")) << to_string(world.client(read));
+  }
+  EXPECT_GT(absent, 0u) << "n3 was asked before it had heard";
+  EXPECT_TRUE(store.settles(10s)) << unsettled(world);
+}
+
 Plan large_plan() {
   Plan plan = transfer_plan(5, 1);
   plan.config.batch_bytes = 64 << 10;
@@ -194,6 +224,41 @@ TEST(sim_transfer, a_leave_moves_what_the_leaver_held_and_no_more) {
     EXPECT_TRUE(store.settles(10s)) << unsettled(world);
     EXPECT_EQ(all_held(world, "n3").size(), 0u);
     expect_no_more(world, before, states, held);
+  }
+}
+
+/// Some 60 states fit into a batch, and a try every 200 ms would send one each time.
+TEST(sim_transfer, a_full_disk_is_sent_one_state_now_and_then) {
+  for (const bool joins : {false, true}) {
+    Store store(large_plan(), joins ? 4 : 5);
+    World& world = store.world;
+    if (joins) {
+      fill(store);
+      LinkModel slow;  // so that there is a moment between the news and the first states
+      slow.delay_min = slow.delay_max = 100ms;
+      world.set_links(slow);
+      world.add("n2", "n5");
+      ASSERT_TRUE(world.run_until([&] { return members(world, "n5").size() == 5; }, 5s));
+      world.fill_disk("n5");
+    } else {
+      ASSERT_TRUE(store.settles(5s)) << unsettled(world);
+      world.fill_disk("n5");
+      for (std::uint64_t i = 0; i < 200; ++i) {
+        EXPECT_TRUE(world.put("n1", key_number(i), std::string(1000, 'x')).done());
+      }
+    }
+    world.run_for(5s);
+    std::size_t states = 0;
+    world.on_send([&](const Sent& sent) {
+      if (sent.to == "n5") states += states_in(sent);
+    });
+    world.run_for(60s);
+    world.on_send(nullptr);
+    EXPECT_GT(states, 60u) << "it is tried again; joins: " << joins;
+    EXPECT_LE(states, 4u * 160u) << "by four nodes, each every 400 ms; joins: " << joins;
+    world.free_disk("n5");
+    EXPECT_TRUE(store.settles(10s)) << unsettled(world);
+    EXPECT_GT(all_held(world, "n5").size(), 50u);
   }
 }
 
