@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 import http.client
 import json
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from urllib.parse import quote
 
 from ..store import CONTEXT, REQUEST_ID, values_of
@@ -155,6 +156,26 @@ class Placements:
         return dict(sorted(held.items()))
 
 
+@dataclass
+class Looks:
+    """When to cut off a node again, and for how long. One that lacks a key may say so only at its
+    deadline, and nothing can come to it meanwhile. So the first difference ends a look, the first looks
+    are short, and after each of them all links stay whole for as long as it took."""
+
+    timeout_s: float = 0.25
+    wrong: list[str] = field(default_factory=list)  # In the last look.
+    _next: float = 0.0
+
+    def too_soon(self) -> bool:
+        return time.monotonic() < self._next
+
+    def failed(self, wrong: list[str], began: float) -> None:
+        now = time.monotonic()
+        self._next = now + (now - began)
+        self.wrong = wrong
+        self.timeout_s = min(2 * self.timeout_s, TIMEOUT_S)
+
+
 def wait_on_all_owners(
     cluster: Cluster,
     expected: Mapping[str, Callable[[Seen], bool]],
@@ -166,12 +187,15 @@ def wait_on_all_owners(
     it can only tell what it holds itself. In between all links are whole again."""
 
     placements = Placements(cluster, via)
+    looks = Looks()
 
     def differences() -> list[str]:
+        if looks.too_soon():
+            return looks.wrong
         for owner, keys in placements.keys_of_owners(expected).items():
-            # A node that lacks a key answers only at its deadline, and as long as it is cut off
-            # nothing can come to it: so the first difference ends a look.
-            if wrong := _wrong(cluster, owner, keys, expected, most=1):
+            began = time.monotonic()
+            if wrong := _wrong(cluster, owner, keys, expected, 1, looks.timeout_s):
+                looks.failed(wrong, began)
                 return wrong
         return []
 
@@ -197,9 +221,10 @@ def _wrong(
     keys: Iterable[str],
     expected: Mapping[str, Callable[[Seen], bool]],
     most: int,
+    timeout_s: float = TIMEOUT_S,
 ) -> list[str]:
     wrong = []
-    node = NodeKeys(cluster, owner)
+    node = NodeKeys(cluster, owner, timeout_s)
     with alone(cluster, owner), contextlib.closing(node):
         for key in keys:
             seen = node.get(key, r=1)
