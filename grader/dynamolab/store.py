@@ -29,6 +29,7 @@ from types import TracebackType
 from urllib.parse import quote, urlencode
 
 CONTEXT = "X-Dynamo-Context"
+CONTEXT_ERROR = "X-Dynamo-Context-Error"  # Comes in its place, and says why there is none.
 REQUEST_ID = "X-Request-Id"
 RETRY_PAUSE_S = 0.05
 MOST_CONTEXTS = 4096  # Of a key that was read longest ago it is forgotten: a put reads it again.
@@ -136,6 +137,7 @@ class Client:
         self._name = secrets.token_hex(8)
         self._sequence = itertools.count(1)
         self._contexts: OrderedDict[str, str] = OrderedDict()
+        self._no_context = ""  # Why the last read came without one; empty if it had one.
 
     def __enter__(self) -> Client:
         return self
@@ -158,6 +160,7 @@ class Client:
         answer = self._done(_request("GET", key, {"r": r}))
         if CONTEXT.lower() in answer.headers:
             self._keep(key, answer.headers[CONTEXT.lower()])
+        self._no_context = answer.headers.get(CONTEXT_ERROR.lower(), "")
         return values_of(answer.status, answer.body)
 
     def get(self, key: str, *, r: int | None = None) -> bytes | None:
@@ -170,11 +173,15 @@ class Client:
     def put(self, key: str, value: bytes, *, w: int | None = None, blind: bool = False) -> None:
         """Replaces what this client has read of ``key`` since its last write of it. If it has read
         nothing it reads first, and raises Conflict, without a put, if there are siblings: they are
-        not thrown away unseen. ``blind``: replaces nothing, so that it may become a sibling."""
+        not thrown away unseen; or StoreError if there is no context that could replace what is there.
+        ``blind``: replaces nothing, so that it may become a sibling."""
         if not isinstance(value, bytes):
             raise TypeError(f"a value is bytes, not {type(value).__name__}")
         if not blind and key not in self._contexts:
             self.get(key)
+            if self._no_context:
+                code, _, message = self._no_context.partition(": ")
+                raise StoreError(413, code, message)
         self._write("PUT", key, value, w, None if blind else self._contexts.pop(key, None))
 
     def delete(self, key: str, *, w: int | None = None) -> None:

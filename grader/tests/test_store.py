@@ -231,6 +231,18 @@ def test_refusal_is_an_error_and_the_context_is_still_good(make_node: MakeNode) 
         Client([])
 
 
+def test_put_of_a_key_without_a_context_is_no_blind_put(make_node: MakeNode) -> None:
+    old = (200, b"old", {store.CONTEXT_ERROR: "too_large: the context would be too long"})
+    node = make_node(old, old, DONE)
+    with Client([node.address]) as client:
+        assert client.get("k") == b"old"
+        with pytest.raises(StoreError, match="the context would be too long") as refused:
+            client.put("k", b"new")
+        assert (refused.value.status, refused.value.code) == (413, "too_large")
+        assert [seen[0] for seen in node.seen] == ["GET", "GET"]
+        client.put("k", b"new", blind=True)
+
+
 def test_contexts_do_not_pile_up(make_node: MakeNode, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(store, "MOST_CONTEXTS", 2)
     node = make_node(value(b"milk"))
