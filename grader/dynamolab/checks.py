@@ -44,6 +44,7 @@ class Run:
     node: Path
     folder: Path  # For logs, artifacts and replays.
     seed: int = 1
+    submission: Path | None = None  # What the student hands in beside code.
     seeds: int | None = None  # At least so many; None: what each check asks for.
     jobs: int = 1
     cpus: tuple[int, ...] = ()  # Cores to pin to, one a shard; empty: all that we may use.
@@ -148,6 +149,8 @@ def _run_shards(
         for number, shard in enumerate(shards):
             base = run.folder / f"{program.name}-{attempt}-{number}"
             command: list[str | Path] = [program, "--node", run.node, "--seed", str(run.seed)]
+            if run.submission is not None:
+                command += ["--submission", run.submission]
             if run.seeds is not None:
                 command += ["--seeds", str(run.seeds)]
             command += ["--results", base.with_suffix(".jsonl")]

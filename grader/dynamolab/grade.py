@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from dynamolab import build, checks, rules, ui
+from dynamolab import build, checks, fault_plans, rules, ui
 from dynamolab.labs import Check, Lab
 from dynamolab.paths import RESULTS, shown
 from dynamolab.results import CheckResult, LabResult, Outcome, Results, write_json
@@ -27,7 +27,7 @@ class Request:
     solution: Solution
     labs: Sequence[Lab]
     only: frozenset[str] = frozenset()  # Check ids; empty: all.
-    kinds: frozenset[str] = frozenset({"unit", "sim", "cluster"})
+    kinds: frozenset[str] = frozenset({"unit", "sim", "cluster", "plan"})
     seed: int = 1
     seeds: int | None = None  # At least so many; None: what each check asks for.
     sanitize: bool = False
@@ -87,7 +87,7 @@ def grade(request: Request) -> Results:
     programs = [
         f"lab{lab.number}-checks"
         for lab in request.labs
-        if _of_kind(request.chosen(lab), "unit", "sim")
+        if _of_kind(request.chosen(lab), "unit", "sim", "plan")
     ]
     cluster = any(_of_kind(request.chosen(lab), "cluster") for lab in request.labs)
     framework.build(["libraries", *programs, *(["faultnet"] if cluster else [])])
@@ -178,6 +178,8 @@ def _run(
         )
         if program_checks := _of_kind(chosen, "unit", "sim"):
             verdicts |= checks.run_program(framework.checks_binary(lab.number), program_checks, run)
+        if plans := _of_kind(chosen, "plan"):
+            verdicts |= fault_plans.judge(request.solution.file(lab), lab, plans, framework, run)
         # Real processes take their time; those whose dependency has failed already need not run.
         if waiting := [c for c in _of_kind(chosen, "cluster") if not _failed_need(c, verdicts)]:
             verdicts |= checks.run_pytest(

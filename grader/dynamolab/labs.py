@@ -34,6 +34,7 @@ class Check:
     properties: tuple[str, ...]
     needs: tuple[str, ...]
     visible: bool
+    wrong: str = ""  # Of kind plan: the known-wrong solution that the student's plan must fail.
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,11 @@ class Lab:
     checks: tuple[Check, ...]
     folder: Path
     part_modules: dict[str, str] = field(default_factory=dict)  # Part with a factory of its own → it.
+
+    @property
+    def has_module(self) -> bool:
+        """Whether its file is code for a node; the capstone's is a list of fault plans."""
+        return self.file.endswith(".cpp")
 
     def check(self, identifier: str) -> Check | None:
         return next((check for check in self.checks if check.id == identifier), None)
@@ -98,6 +104,7 @@ def load(path: Path) -> Lab:
                 properties=tuple(check["properties"]),
                 needs=tuple(check.get("needs", ())),
                 visible=check.get("visible", True),
+                wrong=check.get("wrong", ""),
             )
             for check in document["checks"]
         ),
@@ -125,6 +132,9 @@ def _problems(lab: Lab) -> Sequence[str]:
             )
         if not check.id.startswith(f"{lab.module}."):
             found.append(f"{check.id}: must begin with '{lab.module}.', the lab's GoogleTest suite")
+    for check in lab.checks:
+        if (check.kind == "plan") != bool(check.wrong):
+            found.append(f"{check.id}: a check of kind plan, and no other, names a 'wrong' solution")
     for check in lab.checks:
         for need in check.needs:
             if need not in by_id:

@@ -165,7 +165,7 @@ def judge(
 
 
 def _cheapest_first(expected: Sequence[Check]) -> list[Check]:
-    return sorted(expected, key=lambda check: ("unit", "sim", "cluster").index(check.kind))
+    return sorted(expected, key=lambda check: ("unit", "sim", "plan", "cluster").index(check.kind))
 
 
 def _run(

@@ -15,6 +15,7 @@ They do not nest. Everything else is copied as it is.
 from __future__ import annotations
 
 import difflib
+import json
 import re
 from pathlib import Path
 
@@ -55,10 +56,22 @@ def skeleton_of(text: str, name: str) -> str:
 
 def generate() -> dict[str, str]:
     """File name → text, for each file of the reference."""
-    sources = sorted(REFERENCE.glob("*.cpp"))
-    return {
-        path.name: skeleton_of(path.read_text(encoding="utf-8"), shown(path)) for path in sources
-    }
+    made = {}
+    for path in sorted(REFERENCE.iterdir()):
+        make = skeleton_of_plans if path.suffix == ".json" else skeleton_of
+        made[path.name] = make(path.read_text(encoding="utf-8"), shown(path))
+    return made
+
+
+def skeleton_of_plans(text: str, name: str) -> str:
+    """The capstone's fault plans without what they do. LabError if the reference's are none."""
+    try:
+        plans = json.loads(text)
+        for plan in plans.values():
+            plan["actions"] = []
+    except (json.JSONDecodeError, AttributeError, TypeError) as error:
+        raise LabError(f"{name}: expected an object of plans with \"actions\": {error}") from error
+    return json.dumps(plans, indent=2) + "\n"
 
 
 def write() -> list[Path]:

@@ -59,7 +59,7 @@ class Solution:
         """Whether the file holds more than the skeleton: of a lab that nobody has begun, a cluster of
         one's own has the reference's module."""
         reference = REFERENCE / lab.file
-        if not reference.exists():
+        if not lab.has_module or not reference.exists():
             return True
         untouched = skeleton_of(reference.read_text(encoding="utf-8"), lab.file)
         return self.file(lab).read_text(encoding="utf-8", errors="replace") != untouched
@@ -81,7 +81,7 @@ class Solution:
     def modules(self, graded: Lab | None) -> Modules:
         """For a node that is graded in one lab; None: for a cluster of one's own."""
         own: dict[str, Path | None] = {path.stem: None for path in REFERENCE.glob("*.cpp")}
-        for lab in self.labs:
+        for lab in (lab for lab in self.labs if lab.has_module):
             own[lab.module] = self.file(lab) if self.needs(lab, graded) else None
             for part, module in lab.part_modules.items():
                 folder = self.supplied.get(f"{lab.number}{part}")
@@ -148,7 +148,7 @@ def _names(labs: Sequence[Lab]) -> str:
 
 
 def _refuse_strangers(solution: Solution) -> None:
-    known = {lab.file for lab in solution.labs} | {path.name for path in REFERENCE.glob("*.cpp")}
+    known = {lab.file for lab in solution.labs} | {path.name for path in REFERENCE.iterdir()}
     try:
         entries = sorted(solution.folder.iterdir())
     except OSError as error:

@@ -35,6 +35,7 @@
 
 #include <gtest/gtest.h>
 
+#include <filesystem>
 #include <functional>
 #include <memory>
 #include <string>
@@ -62,6 +63,10 @@ void for_each_seed(std::size_t count, const Plan& plan, const Scenario& scenario
 /// The same, with a plan that depends on the seed; plan.seed is set by for_each_seed.
 void for_each_seed(std::size_t count, const std::function<Plan(std::uint64_t seed)>& plan,
                    const Scenario& scenario);
+
+/// What the student hands in beside code (the capstone's fault plans): the file that --submission
+/// named. Throws GraderTrouble if it named none.
+const std::filesystem::path& submission();
 
 /// Ends the test as failed: for what is judged over all seeds (a statistic). With the seeds' story
 /// missing, `actual` must say enough.

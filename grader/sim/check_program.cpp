@@ -173,6 +173,8 @@ std::optional<int> parse(int argc, char** argv, Arguments& arguments) {
   app.add_option("--results", arguments.results, "Append one JSON object a line to this file");
   app.add_option("--artifacts", arguments.checks.artifacts,
                  "Leave replays and traces of failures in this folder");
+  app.add_option("--submission", arguments.checks.submission,
+                 "A file of the student's that is no code: the fault plans of the capstone");
   app.add_option("--replay", arguments.replay, "Run again what this file saved, and tell it");
   app.add_flag("--list", arguments.list, "Print the ids of all checks");
   app.add_flag("--linked", arguments.linked,

@@ -1,5 +1,7 @@
 #include "sim/checks.h"
 
+#include "sim/check.h"
+
 #include <stdexcept>
 
 namespace dynamo::sim {
@@ -54,6 +56,12 @@ Checks::~Checks() { the_one = nullptr; }
 Checks& Checks::here() {
   if (the_one == nullptr) throw std::logic_error("checks run under grader/sim/check_main.cpp");
   return *the_one;
+}
+
+const std::filesystem::path& submission() {
+  const std::filesystem::path& file = Checks::here().options().submission;
+  if (file.empty()) throw GraderTrouble("--submission FILE is missing: this check is about a file");
+  return file;
 }
 
 void Checks::begin(const std::string& id) {

@@ -61,6 +61,7 @@ class Checks {
     std::optional<std::size_t> seeds;  ///< At least so many worlds, if the check asks for fewer.
     std::filesystem::path artifacts;   ///< Empty: leave nothing behind.
     std::string solution;              ///< For the replay file.
+    std::filesystem::path submission;  ///< What the student hands in beside code; see check.h.
     std::optional<Replay> replay;      ///< Only this run, told in full on stdout.
   };
   enum class Verdict : std::uint8_t { none, fail, inconclusive };

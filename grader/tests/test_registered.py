@@ -27,7 +27,7 @@ def test_program_has_the_unit_and_simulated_checks(lab: labs.Lab) -> None:
     done = processes.run([program, "--list"], deadline_s=DEADLINE_S)
     assert done.code == 0, done.out
     registered = {line.split()[0] for line in done.out.splitlines() if line.strip()}
-    assert registered == {check.id for check in lab.checks if check.kind in ("unit", "sim")}
+    assert registered == {check.id for check in lab.checks if check.kind != "cluster"}
 
 
 @pytest.mark.parametrize("lab", COURSE, ids=by_name)
@@ -49,7 +49,7 @@ def test_every_lab_folder_has_its_list() -> None:
 @pytest.mark.parametrize("lab", COURSE, ids=by_name)
 def test_lab_has_all_its_pieces(lab: labs.Lab) -> None:
     assert (lab.folder / "README.md").is_file()
-    assert (lab.folder / f"{lab.module}.h").is_file()
+    assert (lab.folder / f"{lab.module}.h").is_file() or not lab.has_module
     assert (SKELETON / lab.file).is_file()
 
 

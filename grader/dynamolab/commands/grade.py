@@ -67,7 +67,7 @@ def request_of(arguments: argparse.Namespace) -> grade.Request:
         solution=common.open_solution(arguments, known, chosen),
         labs=chosen,
         only=only,
-        kinds=frozenset({"unit", "sim"} if arguments.fast else {"unit", "sim", "cluster"}),
+        kinds=frozenset({"unit", "sim", "plan"} if arguments.fast else {"unit", "sim", "cluster", "plan"}),
         seed=arguments.seed,
         seeds=arguments.seeds,
         sanitize=arguments.sanitize,

@@ -28,7 +28,7 @@ def run(arguments: argparse.Namespace) -> int:
     known = labs.load_all()
     lab = labs.find_lab(known, arguments.lab)
     console = ui.console()
-    kinds = frozenset({"unit", "sim", "cluster"} if arguments.cluster else {"unit", "sim"})
+    kinds = frozenset({"unit", "sim", "plan", *(["cluster"] if arguments.cluster else [])})
 
     def once() -> None:
         try:

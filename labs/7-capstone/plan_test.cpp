@@ -1,0 +1,38 @@
+// Lab 7, part C: the student's fault plans. The same check runs on two stores: the reference must
+// come through, a known-wrong one must not (grader/dynamolab/fault_plans.py).
+#include <string>
+
+#include "plan_file.h"
+#include "whole_store.h"
+
+namespace {
+
+using namespace dynamo;
+using namespace dynamo::sim;
+
+constexpr std::size_t kSeeds = 6;  // a plan that works for one order of messages is too thin
+
+/// Runs the plan of this name on a store of five nodes, and then demands of it what every store
+/// must do when all faults are over.
+void run_submitted(const std::string& name) {
+  const std::vector<Action> actions = submitted_actions(submission(), name);
+  for_each_seed(kSeeds, whole_plan(5), [&](World& world) {
+    form_cluster(world);
+    world.run_for(2s);  // all nodes are complete by then
+    const Instant begun = world.now();
+    world.phase("your plan begins");
+    for (Action action : actions) {
+      world.run_until(begun + action.at);
+      do_submitted(world, std::move(action));
+    }
+    world.run_for(5s);
+    end_all_faults(world);
+    everything_is_in_its_place(world);
+  });
+}
+
+TEST(capstone, plan_finds_hints_that_are_gone_when_they_are_sent) { run_submitted("hints"); }
+TEST(capstone, plan_finds_hints_that_a_restart_forgets) { run_submitted("restart"); }
+TEST(capstone, plan_finds_deletes_that_come_back) { run_submitted("deletes"); }
+
+}  // namespace

@@ -1,0 +1,307 @@
+// Lab 7, part B: chaos in the simulator. Many seeds; each story is its own.
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include "whole_store.h"
+
+namespace {
+
+using namespace dynamo;
+using namespace dynamo::sim;
+
+/// Those of `nodes` that run.
+std::vector<NodeId> running(const World& world, const std::vector<NodeId>& nodes) {
+  std::vector<NodeId> up;
+  for (const NodeId& node : nodes) {
+    if (world.up(node)) up.push_back(node);
+  }
+  return up;
+}
+
+std::vector<NodeId> running(const World& world) { return running(world, world.nodes()); }
+
+/// A store at rest, with a few keys in it, before anything goes wrong.
+void form_store(World& world, Clients& clients, const std::vector<NodeId>& members = {}) {
+  form_cluster(world, members);
+  world.run_for(2s);
+  for (int turn = 0; turn < 4; ++turn) {
+    clients.turn(running(world));
+    world.run_for(200ms);
+  }
+}
+
+/// Load for `time`: a turn of the clients at `nodes` (none given: at all that run), every 150 ms.
+void load(World& world, Clients& clients, Duration time, const std::vector<NodeId>& nodes = {}) {
+  for (Duration passed{0}; passed < time; passed += 150ms) {
+    clients.turn(running(world, nodes.empty() ? world.nodes() : nodes));
+    world.run_for(150ms);
+  }
+}
+
+TEST(capstone, several_nodes_fail_at_once_and_the_store_goes_on) {
+  for_each_seed(40, whole_plan(6), [](World& world) {
+    Random random(world.seed());
+    Clients clients(world, random, 3, 4);
+    form_store(world, clients);
+    std::vector<NodeId> away;
+    while (away.size() < 2) {
+      const NodeId node = world.nodes()[random.below(6)];
+      if (!contains(away, node)) away.push_back(node);
+    }
+    world.phase("two nodes fail at once: " + list(away));
+    world.crash(away[0]);
+    if (random.below(2) == 0) {
+      world.crash(away[1]);
+    } else {
+      world.pause(away[1]);
+    }
+    std::vector<NodeId> left = world.nodes();
+    std::erase_if(left, [&](const NodeId& node) { return contains(away, node); });
+    load(world, clients, 2s, left);  // until everybody suspects them
+    clients.finish();
+    const ClientOperation& put = world.put(left.front(), "after", "v");
+    world.expect(put.done(), question(put) + " is done: four healthy hosts are left, and W is 2",
+                 [&] { return "the client is told: " + to_string(put); });
+    end_all_faults(world);
+    everything_is_in_its_place(world);
+  });
+}
+
+TEST(capstone, both_sides_of_a_partition_serve_and_meet_again) {
+  for_each_seed(40, whole_plan(5), [](World& world) {
+    Random random(world.seed());
+    Clients clients(world, random, 4, 3);
+    form_store(world, clients);
+    std::vector<NodeId> one;
+    std::vector<NodeId> other;
+    for (const NodeId& node : world.nodes()) (one.size() < 2 ? one : other).push_back(node);
+    world.phase("the network is cut in two: " + list(one) + " and " + list(other));
+    world.part(one, other);
+    if (random.below(2) == 0) world.pause(other.back());
+    load(world, clients, 4s);
+    clients.finish();
+    for (const NodeId& node : {one.front(), other.front()}) {
+      const ClientOperation& put = world.put(node, "both", "at " + node);
+      world.expect(put.done(), question(put) + " is done: two hosts of its side are there, W is 2",
+                   [&] { return "the client is told: " + to_string(put); });
+    }
+    end_all_faults(world);
+    everything_is_in_its_place(world);
+  });
+}
+
+TEST(capstone, joins_and_leaves_under_load_lose_nothing) {
+  for_each_seed(40, whole_plan(7), [](World& world) {
+    Random random(world.seed());
+    Clients clients(world, random, 3, 6);
+    std::vector<NodeId> members = {"n1", "n2", "n3", "n4"};
+    form_store(world, clients, members);
+    for (const NodeId& node : {"n5", "n6", "n7"}) {
+      if (world.life(node) == Life::absent) world.start(node);
+    }
+    std::vector<NodeId> outside = {"n5", "n6", "n7"};
+    for (int change = 0; change < 4; ++change) {
+      const bool joins = members.size() < 4 || (!outside.empty() && random.below(2) == 0);
+      std::vector<NodeId>& from = joins ? outside : members;
+      const std::size_t at = joins ? random.below(from.size()) : 1 + random.below(from.size() - 1);
+      const NodeId node = from[at];
+      from.erase(from.begin() + static_cast<std::ptrdiff_t>(at));
+      (joins ? members : outside).push_back(node);
+      (void)(joins ? world.add("n1", node) : world.remove("n1", node));
+      load(world, clients, 1s + random.below(3) * 1s, members);
+      if (random.below(3) == 0) {
+        const NodeId& victim = members[random.below(members.size())];
+        if (world.up(victim)) world.crash(victim);
+        load(world, clients, 1s, members);
+        world.restart(victim);
+      }
+    }
+    clients.finish();
+    end_all_faults(world);
+    everything_is_in_its_place(world);
+  });
+}
+
+TEST(capstone, all_nodes_are_killed_at_once_and_nothing_is_lost) {
+  for_each_seed(40, whole_plan(5), [](World& world) {
+    Random random(world.seed());
+    Clients clients(world, random, 4, 4);
+    form_store(world, clients);
+    for (int time = 0; time < 2; ++time) {
+      load(world, clients, 1s);
+      world.phase("all nodes die");
+      for (const NodeId& node : world.nodes()) {
+        if (random.below(2) == 0) {
+          world.crash(node);
+        } else {
+          world.crash_after_commit(node);
+        }
+      }
+      world.run_for(1s);
+      for (const NodeId& node : world.nodes()) world.restart(node);
+      load(world, clients, 1s);
+    }
+    clients.finish();
+    end_all_faults(world);
+    everything_is_in_its_place(world);
+  });
+}
+
+TEST(capstone, full_disks_refuse_and_lose_nothing) {
+  for_each_seed(40, whole_plan(5), [](World& world) {
+    Random random(world.seed());
+    Clients clients(world, random, 3, 4);
+    form_store(world, clients);
+    std::vector<NodeId> full;
+    for (int count = 0; count < 3; ++count) full.push_back(world.nodes()[random.below(5)]);
+    for (const NodeId& node : full) {
+      world.fill_disk(node);
+      load(world, clients, 1s);
+      if (random.below(3) == 0 && world.up(node)) {
+        world.crash(node);
+        load(world, clients, 500ms);
+        world.restart(node);
+      }
+    }
+    clients.finish();
+    end_all_faults(world);
+    everything_is_in_its_place(world);
+  });
+}
+
+/// Whether a strict get that began after `put` was answered may show what it shows.
+std::string misses(World& world, const ClientOperation& get, const ClientOperation& put) {
+  const Expected expected = expected_with_siblings(world, put.key, true);
+  if (contains(get.values, *put.value) || expected.must.count(*put.value) == 0) return "";
+  return to_string(get);
+}
+
+TEST(capstone, strict_gets_see_acknowledged_puts_through_faults) {
+  for_each_seed(40, whole_plan(5, "strict"), [](World& world) {
+    Random random(world.seed());
+    form_cluster(world);
+    world.run_for(2s);
+    std::size_t values = 0;
+    for (int round = 0; round < 12; ++round) {
+      const NodeId node = world.nodes()[random.below(5)];
+      switch (random.below(5)) {
+        case 0:
+          if (world.up(node)) world.crash(node);
+          break;
+        case 1:
+          world.isolate(node);
+          break;
+        case 2:
+          if (world.up(node)) world.pause(node);
+          break;
+        default:
+          world.heal();
+          for (const NodeId& each : world.nodes()) {
+            if (world.life(each) == Life::down) world.restart(each);
+            if (world.life(each) == Life::paused) world.resume(each);
+          }
+      }
+      const std::vector<NodeId> up = running(world);
+      if (up.empty()) continue;
+      const std::string key = "k" + std::to_string(random.below(2));
+      // Blind puts: each of them must be shown by every later get.
+      const ClientNumber put =
+          world.write(up[random.below(up.size())], key, "v" + std::to_string(++values));
+      (void)world.answer(put);
+      const std::vector<NodeId> still = running(world);
+      if (still.empty()) continue;
+      const ClientOperation& get = world.get(still[random.below(still.size())], key);
+      const bool answered = get.outcome == ClientOperation::Outcome::found || get.absent();
+      if (!answered || !world.client(put).done()) continue;
+      const std::string wrong = misses(world, get, world.client(put));
+      world.expect(wrong.empty(),
+                   question(get) + " shows " + *world.client(put).value +
+                       ", which was acknowledged before it began (W 2 + R 2 > N 3)",
+                   wrong);
+    }
+    end_all_faults(world);
+    everything_is_in_its_place(world);
+  });
+}
+
+/// One thing more that goes wrong, or one that ends.
+void disturb(World& world, Random& random, std::vector<NodeId>& members,
+             std::vector<NodeId>& outside) {
+  const NodeId node = world.nodes()[random.below(world.nodes().size())];
+  switch (random.below(14)) {
+    case 0:
+      if (world.up(node)) world.crash(node);
+      break;
+    case 1:
+      if (world.up(node)) world.crash_after_commit(node);
+      break;
+    case 2:
+      if (world.up(node)) world.crash_before_commit(node);
+      break;
+    case 3:
+      if (world.up(node)) world.pause(node);
+      break;
+    case 4:
+      world.isolate(node);
+      break;
+    case 5:
+      world.cut({node}, {world.nodes()[random.below(world.nodes().size())]});
+      break;
+    case 6:
+      world.fill_disk(node);
+      break;
+    case 7:
+      world.skew(node, random.below(2) == 0 ? 3000ms : -3000ms);
+      break;
+    case 8:
+      if (!outside.empty() && world.up("n1")) {
+        if (world.add("n1", outside.back()).done()) {
+          members.push_back(outside.back());
+          outside.pop_back();
+        }
+      }
+      break;
+    case 9:
+      if (members.size() > 4 && world.up("n1")) {
+        if (world.remove("n1", members.back()).done()) {
+          outside.push_back(members.back());
+          members.pop_back();
+        }
+      }
+      break;
+    case 10:
+      world.heal();
+      break;
+    default:
+      if (world.life(node) == Life::down) world.restart(node);
+      if (world.life(node) == Life::paused) world.resume(node);
+      world.free_disk(node);
+  }
+}
+
+TEST(capstone, everything_goes_wrong_at_once) {
+  Plan plan = whole_plan(6);
+  plan.links.loss_ppm = 20'000;
+  plan.links.duplicate_ppm = 20'000;
+  plan.links.corrupt_ppm = 5'000;
+  for_each_seed(60, plan, [](World& world) {
+    Random random(world.seed());
+    Clients clients(world, random, 3, 4);
+    std::vector<NodeId> members = {"n1", "n2", "n3", "n4", "n5"};
+    std::vector<NodeId> outside = {"n6"};
+    form_store(world, clients, members);
+    if (world.life("n6") == Life::absent) world.start("n6");
+    const std::uint64_t steps = 6 + 6 * (world.seed() % 4);  // some have short stories
+    for (std::uint64_t step = 0; step < steps; ++step) {
+      disturb(world, random, members, outside);
+      clients.turn(running(world, members));
+      world.run_for(100ms + random.below(500) * 1ms);
+    }
+    end_all_faults(world);
+    clients.finish();
+    everything_is_in_its_place(world);
+  });
+}
+
+}  // namespace
