@@ -44,7 +44,7 @@ class Run:
     node: Path
     folder: Path  # For logs, artifacts and replays.
     seed: int = 1
-    submission: Path | None = None  # What the student hands in beside code.
+    submission: Path | None = None  # What the student hands in beside code: fault plans.
     seeds: int | None = None  # At least so many; None: what each check asks for.
     jobs: int = 1
     cpus: tuple[int, ...] = ()  # Cores to pin to, one a shard; empty: all that we may use.

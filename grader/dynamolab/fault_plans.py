@@ -1,16 +1,17 @@
 """Checks of kind plan: a fault plan of the student's, on which a known-wrong store fails and the
-reference does not."""
+reference does not. No code of the student's takes part."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
 from dynamolab import build, checks, mutants
 from dynamolab.errors import GraderTrouble
 from dynamolab.labs import Check, Lab, load_all
-from dynamolab.paths import REFERENCE, shown, working_folder
+from dynamolab.paths import REFERENCE, working_folder
 from dynamolab.results import Outcome
 
 
@@ -21,60 +22,59 @@ def judge(
     framework: build.Framework,
     run: checks.Run,
 ) -> dict[str, checks.Verdict]:
-    """A verdict for each of ``wanted``. ``plans``: the file with all of the student's plans."""
-    if not plans.is_file():
-        missing = f"{shown(plans)} is missing; skeleton/{plans.name} is the file to begin with"
-        return {check.id: checks.Verdict(Outcome.FAIL, message=missing) for check in wanted}
-    run = replace(run, submission=plans)
-    right = build.build_node(framework, {path.stem: None for path in REFERENCE.glob("*.cpp")}, "plans")
+    """A verdict for each of ``wanted``. ``plans``: the file with all of the student's plans. ``run.node``
+    plays no part."""
+    program = framework.checks_binary(lab.number)
+    modules = {path.stem: None for path in REFERENCE.glob("*.cpp")}
+    right = build.build_node(framework, modules, "plans")
     if right.error:
         raise GraderTrouble(right.error)
-    program = framework.checks_binary(lab.number)
     verdicts: dict[str, checks.Verdict] = {}
     with working_folder(run.folder / "plans") as folder:
-        on_right = checks.run_program(
-            program, wanted, replace(run, node=right.node, folder=folder, on_check=_silent)
-        )
+        quietly = replace(run, node=right.node, folder=folder, submission=plans, on_check=_silent)
+        on_right = checks.run_program(program, wanted, quietly)
+        passed = [check for check in wanted if on_right[check.id].outcome is Outcome.PASS]
+        wrong_nodes = _built([wrong_store(check) for check in passed], framework)
         for check in wanted:
             run.on_check(check.id, None)
-            verdicts[check.id] = _judged(check, on_right[check.id], program, framework, run, folder)
+            verdict = on_right[check.id]
+            if verdict.outcome is Outcome.PASS:
+                wrong, node = wrong_store(check), wrong_nodes[check.wrong]
+                on_wrong = checks.run_program(program, [check], replace(quietly, node=node))
+                verdict = _of_both(verdict.seconds, wrong, on_wrong[check.id])
+            elif verdict.outcome is Outcome.FAIL:
+                told = f"on the reference, which is right:\n{verdict.message}"
+                verdict = replace(verdict, message=told)
+            # The run of the grader's own store is nothing to replay on the student's.
+            verdicts[check.id] = replace(verdict, replay=None)
             run.on_check(check.id, verdicts[check.id])
     return verdicts
+
+
+def _built(wrong: Sequence[mutants.Mutant], framework: build.Framework) -> dict[str, Path]:
+    """By name, the nodes of these. Compiled side by side, the first time."""
+    with ThreadPoolExecutor(framework.jobs) as pool:
+        nodes = list(pool.map(lambda one: mutants.build_mutant(one, framework).node, wrong))
+    return {one.name: node for one, node in zip(wrong, nodes, strict=True)}
 
 
 def _silent(_check: str, _verdict: checks.Verdict | None) -> None:
     """The bar counts a plan once, when both stores have run it."""
 
 
-def _judged(
-    check: Check,
-    on_right: checks.Verdict,
-    program: Path,
-    framework: build.Framework,
-    run: checks.Run,
-    folder: Path,
-) -> checks.Verdict:
-    if on_right.outcome is Outcome.FAIL:
-        told = f"the reference, which is right, fails on this plan as well:\n{on_right.message}"
-        return replace(on_right, message=told, replay=None)
-    if on_right.outcome is not Outcome.PASS:
-        return replace(on_right, replay=None)
-    wrong = wrong_store(check)
-    node = mutants.build_mutant(wrong, framework).node
-    on_wrong = checks.run_program(
-        program, [check], replace(run, node=node, folder=folder, on_check=_silent)
-    )[check.id]
-    seconds = on_right.seconds + on_wrong.seconds
+def _of_both(seconds: float, wrong: mutants.Mutant, on_wrong: checks.Verdict) -> checks.Verdict:
+    """The verdict on a plan that the reference comes through."""
+    seconds += on_wrong.seconds
     if on_wrong.outcome is Outcome.FAIL:
-        told = f"as wanted, the wrong store fails on this plan:\n{on_wrong.message}"
+        told = f"as wanted, the wrong store ({wrong.title}) fails:\n{on_wrong.message}"
         return checks.Verdict(Outcome.PASS, seconds, told)
     if on_wrong.outcome is Outcome.PASS:
         told = (
-            f"expected: the wrong store fails on this plan ({wrong.title})\n"
-            "actual:   it comes through: what your plan does to it is not what it cannot take"
+            f"expected: the wrong store ({wrong.title}) fails on this plan\n"
+            "actual:   it comes through, as the reference does: what it does wrong plays no part here"
         )
         return checks.Verdict(Outcome.FAIL, seconds, told)
-    return replace(on_wrong, replay=None)
+    return replace(on_wrong, seconds=seconds)
 
 
 def wrong_store(check: Check) -> mutants.Mutant:

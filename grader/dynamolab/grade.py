@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from dynamolab import build, checks, fault_plans, rules, ui
+from dynamolab import build, checks, fault_plans, leaderboard, rules, ui
 from dynamolab.labs import Check, Lab
-from dynamolab.paths import RESULTS, shown
+from dynamolab.paths import RESULTS, shown, working_folder
 from dynamolab.results import CheckResult, LabResult, Outcome, Results, write_json
 from dynamolab.solutions import Modules, Solution
 
@@ -36,6 +36,7 @@ class Request:
     quiet: bool = False
     folder: Path | None = None  # Where artifacts go; None: a new one under results/.
     label: str = ""
+    leaderboard: bool = False  # Figures for it, of the lab without a module, if all of it passes.
 
     def chosen(self, lab: Lab) -> list[Check]:
         return [
@@ -129,15 +130,32 @@ def _grade_lab(
     label = f"lab{lab.number}-{request.solution.folder.name}"
     built = build.build_node(for_nodes, modules, label)
     problem = built.error or _violations(built, modules, request.sanitize)
+    verdicts = {}
+    runnable = chosen
     if problem:
         verdicts = {check.id: checks.Verdict(Outcome.FAIL, message=problem) for check in chosen}
-    else:
-        verdicts = _run(request, lab, chosen, framework, built, folder)
+        # Fault plans run on stores of the grader's own, whatever the student's code is like.
+        runnable = _of_kind(chosen, "plan")
+    if runnable:
+        verdicts |= _run(request, lab, runnable, framework, built, folder)
     result.checks = [_judged(check, verdicts) for check in chosen]
+    if request.leaderboard and not lab.has_module:
+        result.leaderboard = _leaderboard(lab, result, built.node, framework, folder)
     for check in result.checks:
         if check.outcome is Outcome.SKIP:
             _remove_artifacts(folder, check.id)
     return result
+
+
+def _leaderboard(
+    lab: Lab, result: LabResult, node: Path, framework: build.Framework, folder: Path
+) -> leaderboard.Leaderboard | None:
+    """Speed counts only of a store that is right: nothing unless every check of the lab passed."""
+    if len(result.checks) < len(lab.checks) or result.outcome is not Outcome.PASS:
+        ui.say(f"no figures for the leaderboard: they need a pass in each check of lab {lab.number}")
+        return None
+    with working_folder(folder / "leaderboard") as place:
+        return leaderboard.measure(node, framework, place)
 
 
 def _remove_artifacts(folder: Path, check: str) -> None:

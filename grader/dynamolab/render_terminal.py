@@ -41,6 +41,9 @@ def render(results: Results, console: Console) -> None:
         _skipped(lab, console)
     for lab in results.labs:
         _failures(results, lab, console)
+    for lab in results.labs:
+        if lab.leaderboard:
+            console.print(Text.assemble("\n", ("Leaderboard: ", "bold"), lab.leaderboard.words))
     console.print(_closing(results))
 
 

@@ -8,7 +8,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from dynamolab.leaderboard import Leaderboard
 
 SCHEMA = "dynamo-labs/results/1"
 
@@ -89,6 +92,7 @@ class LabResult:
     title: str
     checks: list[CheckResult] = field(default_factory=list)
     parts: dict[str, str] = field(default_factory=dict)  # Part → its title.
+    leaderboard: Leaderboard | None = None  # Only if it was asked for, and all checks passed.
 
     @property
     def points(self) -> int:
@@ -103,7 +107,7 @@ class LabResult:
         return combined(check.outcome for check in self.checks)
 
     def document(self) -> dict[str, Any]:
-        return {
+        document = {
             "lab": self.lab,
             "name": self.name,
             "title": self.title,
@@ -111,6 +115,7 @@ class LabResult:
             "max_points": self.max_points,
             "checks": [check.document() for check in self.checks],
         }
+        return document | ({"leaderboard": self.leaderboard.document()} if self.leaderboard else {})
 
 
 @dataclass

@@ -64,14 +64,13 @@ def generate() -> dict[str, str]:
 
 
 def skeleton_of_plans(text: str, name: str) -> str:
-    """The capstone's fault plans without what they do. LabError if the reference's are none."""
+    """The capstone's fault plans, by name, without what they are about and what they do. LabError if the
+    reference's are none."""
     try:
-        plans = json.loads(text)
-        for plan in plans.values():
-            plan["actions"] = []
-    except (json.JSONDecodeError, AttributeError, TypeError) as error:
-        raise LabError(f"{name}: expected an object of plans with \"actions\": {error}") from error
-    return json.dumps(plans, indent=2) + "\n"
+        plans = dict(json.loads(text).items())
+    except (json.JSONDecodeError, AttributeError) as error:
+        raise LabError(f"{name}: expected an object of fault plans: {error}") from error
+    return json.dumps({plan: {"about": "", "actions": []} for plan in plans}, indent=2) + "\n"
 
 
 def write() -> list[Path]:

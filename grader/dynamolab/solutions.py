@@ -114,7 +114,7 @@ def open_solution(
         if path.exists() or path.is_symlink():
             _refuse_odd_file(path)
         elif not any(solution.needs(lab, other) for other in graded):
-            if lab.points:
+            if lab.points and lab.has_module:
                 given.append(lab)
         elif lab.points:  # The warm-up is for nobody's points; without it the reference's is used.
             own = wanted is None or any(lab is other for other in wanted)

@@ -62,8 +62,10 @@ Expected expected_with_last_write_wins(const World& world, const std::string& ke
 /// With siblings: a value stays until a client that had read it wrote. A write's context counts as
 /// having seen what the last get that returned this context showed, and what that had seen.
 /// `again`: a coordinator may not have been heard in time, so that another one executed the same
-/// write as a version of its own; then what a client replaced may still be there.
-Expected expected_with_siblings(const World& world, const std::string& key, bool again = false);
+/// write as a version of its own; then what a client replaced may still be there. `since`: from
+/// when on that may have been; what was acknowledged before was executed once.
+Expected expected_with_siblings(const World& world, const std::string& key, bool again = false,
+                                Instant since = {});
 
 /// What is wrong with `values` under that; empty if nothing is.
 std::string contradicts(const std::vector<std::string>& values, const Expected& expected);

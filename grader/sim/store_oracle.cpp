@@ -51,7 +51,8 @@ Expected expected_with_last_write_wins(const World& world, const std::string& ke
   return expected;
 }
 
-Expected expected_with_siblings(const World& world, const std::string& key, bool again) {
+Expected expected_with_siblings(const World& world, const std::string& key, bool again,
+                                Instant since) {
   using Values = std::set<std::string>;
   std::map<std::string, Values> shown;  // by context: what the last get that returned it showed
   std::map<std::string, Values> seen;   // by value: what its writer had seen, transitively
@@ -59,6 +60,7 @@ Expected expected_with_siblings(const World& world, const std::string& key, bool
   Values surely_replaced;
   Values perhaps_replaced;
   Values done;
+  Values twice;  // perhaps
   for (const ClientOperation& operation : world.client_operations()) {
     if (operation.key != key) continue;
     if (!operation.write()) {
@@ -85,9 +87,10 @@ Expected expected_with_siblings(const World& world, const std::string& key, bool
     seen[*operation.value] = replaces;
     expected.may.insert(*operation.value);
     if (operation.done()) done.insert(*operation.value);
+    if (again && operation.answered >= since) twice.insert(*operation.value);
   }
   for (const std::string& value : done) {
-    if (surely_replaced.count(value) != 0 && !again) expected.may.erase(value);
+    if (surely_replaced.count(value) != 0 && twice.count(value) == 0) expected.may.erase(value);
     if (surely_replaced.count(value) == 0 && perhaps_replaced.count(value) == 0) {
       expected.must.insert(value);
     }

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
-from dynamolab import labs, render_html
+from dynamolab import labs, render_html, render_terminal
 from dynamolab.errors import LabError
+from dynamolab.leaderboard import Figures, Leaderboard
 from dynamolab.results import CheckResult, LabResult, Outcome, Results, combined, write_json
 
 HOSTILE = "<script>alert(1)</script> \x1b[31mred\x07 \u202egnp.exe & \"'` [bold]no markup[/bold] {{ 7 * 7 }}"
@@ -49,6 +52,22 @@ def test_document_fits_its_schema() -> None:
     labs.validate(
         results_of(*Outcome, message=HOSTILE).document(), "results.schema.json", "results"
     )
+
+
+def test_leaderboard_is_in_every_report_and_in_none_without_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    results = results_of(Outcome.PASS)
+    assert "leaderboard" not in results.document()["labs"][0]
+    figures = Figures(1234.5, 1.5, 9.25, 0)
+    results.labs[0].leaderboard = Leaderboard("5 nodes", figures, replace(figures, failed=3))
+    document = results.document()
+    labs.validate(document, "results.schema.json", "results")
+    assert document["labs"][0]["leaderboard"]["puts"]["p99_9_ms"] == 9.25
+    render_html.render(results, tmp_path / "report.html")
+    render_terminal.render(results, Console(width=200))
+    for told in (capsys.readouterr().out, (tmp_path / "report.html").read_text(encoding="utf-8")):
+        assert "puts a second, p99.9 9.2 ms" in told and "(3 failed)" in told and "5 nodes" in told
 
 
 def test_schema_refuses_an_unknown_outcome() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from dynamolab import skeleton
@@ -54,6 +56,15 @@ def test_cuts_the_solution_and_uncovers_the_skeleton() -> None:
 def test_wrong_marker_is_named_by_line(text: str, told: str) -> None:
     with pytest.raises(LabError, match=told):
         skeleton.skeleton_of(text, "ring.cpp")
+
+
+def test_fault_plans_lose_what_they_are_about_and_what_they_do() -> None:
+    text = '{"hints": {"about": "secret", "actions": [{"act": "heal"}]}}'
+    made = json.loads(skeleton.skeleton_of_plans(text, "capstone.json"))
+    assert made == {"hints": {"about": "", "actions": []}}
+    for wrong in ("[]", "{", "7"):
+        with pytest.raises(LabError, match=r"capstone\.json"):
+            skeleton.skeleton_of_plans(wrong, "capstone.json")
 
 
 def test_has_not_drifted() -> None:

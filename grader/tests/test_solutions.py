@@ -126,6 +126,21 @@ def test_file_of_a_later_lab_may_be_missing(folder: Path) -> None:
         solutions.open_solution(folder, COURSE, wanted=[COURSE[2]])
 
 
+def test_nothing_stands_in_for_fault_plans_that_are_not_graded(folder: Path) -> None:
+    plans = replace(lab_of(7, "capstone"), file="capstone.json")
+    course = [*COURSE, plans]
+    solution = solutions.open_solution(folder, course, wanted=[COURSE[2]])
+    assert solution.given == ()
+    assert "capstone" not in solution.modules(plans)
+    with pytest.raises(LabError, match=r"capstone\.json is missing") as caught:
+        solutions.open_solution(folder, course, wanted=[plans])
+    assert "copy skeleton/capstone.json there" in str(caught.value)
+    (folder / "capstone.jsn").write_text("{}")
+    with pytest.raises(LabError, match=r"capstone\.jsn does not belong .*") as caught:
+        solutions.open_solution(folder, course, wanted=[plans])
+    assert "did you mean" in str(caught.value)
+
+
 def test_odd_files_are_refused(folder: Path) -> None:
     path = folder / "ring.cpp"
     path.unlink()

@@ -1,5 +1,6 @@
 // Lab 7, part C: the student's fault plans. The same check runs on two stores: the reference must
 // come through, a known-wrong one must not (grader/dynamolab/fault_plans.py).
+#include <algorithm>
 #include <string>
 
 #include "plan_file.h"
@@ -12,21 +13,30 @@ using namespace dynamo::sim;
 
 constexpr std::size_t kSeeds = 6;  // a plan that works for one order of messages is too thin
 
+/// Without a member there is nobody who could be asked for anything.
+void expect_members(World& world) {
+  const std::vector<NodeId> up = world.up_nodes();
+  world.expect(std::any_of(up.begin(), up.end(),
+                           [&](const NodeId& node) { return contains(members(world, node), node); }),
+               "the plan leaves at least one member", "all nodes were removed");
+}
+
 /// Runs the plan of this name on a store of five nodes, and then demands of it what every store
 /// must do when all faults are over.
 void run_submitted(const std::string& name) {
   const std::vector<Action> actions = submitted_actions(submission(), name);
-  for_each_seed(kSeeds, whole_plan(5), [&](World& world) {
+  for_each_seed(kSeeds, whole_plan(kPlanNodes), [&](World& world) {
     form_cluster(world);
     world.run_for(2s);  // all nodes are complete by then
     const Instant begun = world.now();
     world.phase("your plan begins");
-    for (Action action : actions) {
+    for (const Action& action : actions) {
       world.run_until(begun + action.at);
-      do_submitted(world, std::move(action));
+      world.act(action);
     }
     world.run_for(5s);
     end_all_faults(world);
+    expect_members(world);
     everything_is_in_its_place(world);
   });
 }

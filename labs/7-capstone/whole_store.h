@@ -29,6 +29,20 @@ inline bool contains(const std::vector<NodeId>& names, const NodeId& name) {
   return std::find(names.begin(), names.end(), name) != names.end();
 }
 
+/// When the first fault began, or the first change of members after the forming: from then on a put
+/// may be executed twice, since whoever executed it was not heard in time.
+inline Instant first_fault(const World& world) {
+  const LinkModel& links = world.plan().links;
+  if (links.loss_ppm != 0 || links.corrupt_ppm != 0) return {};
+  bool formed = false;  // clients come when the cluster is there
+  for (const Action& action : world.executed()) {
+    const bool client = action.act == "put" || action.act == "delete" || action.act == "get";
+    formed = formed || client;
+    if (formed && !client && action.act != "start") return Instant(action.at);
+  }
+  return Instant::max();
+}
+
 /// What is wrong with what clients see of `key` now, asked at `node`: empty if nothing is. Judged
 /// when the store is at rest, from what clients wrote and heard alone.
 inline std::string wrong_values(World& world, const std::string& key, const NodeId& node) {
@@ -38,21 +52,30 @@ inline std::string wrong_values(World& world, const std::string& key, const Node
   }
   // A request that was tried at two coordinators may have left two versions of one value.
   const std::set<std::string> values(get.values.begin(), get.values.end());
-  const std::string wrong =
-      contradicts({values.begin(), values.end()}, expected_with_siblings(world, key, true));
+  const Expected expected = expected_with_siblings(world, key, true, first_fault(world));
+  const std::string wrong = contradicts({values.begin(), values.end()}, expected);
   return wrong.empty() ? "" : question(get) + ": " + wrong;
 }
 
 /// Ends every fault: links as at first, all nodes run, all disks have room.
 inline void end_all_faults(World& world) {
+  std::set<NodeId> full;
+  std::set<NodeId> armed;  // to die at a commit that may not have come yet: they die now
+  for (const Action& action : world.executed()) {
+    for (const NodeId& node : action.nodes) {
+      if (action.act == "disk_full") full.insert(node);
+      if (action.act == "disk_freed") full.erase(node);
+      if (action.act == "crash" && !action.commit.empty()) armed.insert(node);
+      if (action.act == "restart") armed.erase(node);
+    }
+  }
   world.phase("all faults end");
   world.heal();
   world.set_links(world.plan().links);
   for (const NodeId& node : world.nodes()) {
-    world.free_disk(node);
+    if (full.count(node) != 0) world.free_disk(node);
     if (world.life(node) == Life::paused) world.resume(node);
-    // One that is to die at its next commit dies now, and not later.
-    if (world.life(node) != Life::absent) world.restart(node);
+    if (world.life(node) == Life::down || armed.count(node) != 0) world.restart(node);
   }
 }
 

@@ -35,6 +35,11 @@ def run(arguments: argparse.Namespace) -> int:
             f"{check.id} runs real processes, which are not linked in. Its logs lie in the folder"
             " that the failure named; ./lab cluster up gives you nodes to attach gdb to"
         )
+    if check.kind == "plan":
+        raise LabError(
+            f"{check.id} runs your plan on stores of the grader's, none of which has your code in it: there"
+            f" is nothing to step through. ./lab grade {lab.number} --only {check.id} tells what happens"
+        )
     if arguments.replay:
         saved = read_replay(arguments.replay)["check"]  # Before the build, which takes minutes.
         if saved != check.id:

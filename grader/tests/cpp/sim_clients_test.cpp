@@ -264,6 +264,7 @@ TEST(sim_clients, siblings_are_expected_until_somebody_who_had_seen_them_writes)
   EXPECT_EQ(text(expected.must), "{b, c}");
   EXPECT_EQ(text(expected.may), "{b, c}");
   EXPECT_EQ(text(expected_with_siblings(world, "cart", true).may), "{a, b, c}");
+  EXPECT_EQ(text(expected_with_siblings(world, "cart", true, world.now() + 1ms).may), "{b, c}");
   EXPECT_EQ(contradicts(world.get("n1", "cart").values, expected), "");
   EXPECT_NE(contradicts({"b"}, expected), "");
   EXPECT_NE(contradicts({"a", "b", "c"}, expected), "");
