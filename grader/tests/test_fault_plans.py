@@ -40,11 +40,20 @@ BROKEN = {
     "empty": ('{"hints": {"actions": []}}', r"hints\.actions is empty"),
     "no list": ('{"hints": {"actions": {}}}', r"hints\.actions: expected a list"),
     "an action that is none": (with_hints("pause"), r"actions\[0\]: expected an object"),
-    "an act that is none": (with_hints({"act": "stop", "nodes": ["n1"]}), r"actions\[0\]\.act: expected one of"),
+    "an act that is none": (
+        with_hints({"act": "stop", "nodes": ["n1"]}),
+        r"actions\[0\]\.act: expected one of",
+    ),
     "an unknown field": (with_hints({**PUT, "keys": "k"}), 'unknown field "keys"'),
-    "an unknown node": (with_hints({**PUT, "nodes": ["n6"]}), r"nodes\[0\]: expected one of the plan's nodes"),
+    "an unknown node": (
+        with_hints({**PUT, "nodes": ["n6"]}),
+        r"nodes\[0\]: expected one of the plan's nodes",
+    ),
     "an unknown subject": (with_hints({"act": "add", "nodes": ["n1"], "peers": ["n9"]}), "found .n9"),
-    "an earlier time": (with_hints({**PUT, "at_ms": 2}, PUT), r"actions\[1\]\.at_ms: expected actions in order"),
+    "an earlier time": (
+        with_hints({**PUT, "at_ms": 2}, PUT),
+        r"actions\[1\]\.at_ms: expected actions in order",
+    ),
     "too late": (with_hints({**PUT, "at_ms": 120_001}), r"actions\[0\]\.at_ms: expected at most 120000"),
     "too many": (with_hints(*[{"act": "heal"}] * 301), "at most 300 of them, found 301"),
     "a lost disk": (with_hints({"act": "wipe", "nodes": ["n1"]}), r'act: no "wipe"'),
@@ -132,7 +141,9 @@ def test_verdict_of_both_stores(
     monkeypatch.setattr(mutants, "build_mutant", lambda *_: built("wrong"))
     heard: list[str] = []
     run = checks.Run(
-        tmp_path / "students", tmp_path, on_check=lambda check, verdict: heard.append(check) if verdict else None
+        tmp_path / "students",
+        tmp_path,
+        on_check=lambda check, verdict: heard.append(check) if verdict else None,
     )
     framework = build.Framework("release", 1)
     verdicts = fault_plans.judge(tmp_path / "capstone.json", CAPSTONE, PLANS, framework, run)
@@ -158,7 +169,9 @@ def test_plans_of_the_reference_are_not_handed_out() -> None:
     assert not [plan["about"] for plan in plans.values() if plan["about"] in handout]
 
 
-def graded(lab_command: Callable[..., processes.Completed], tmp_path: Path, *words: str) -> list[dict[str, Any]]:
+def graded(
+    lab_command: Callable[..., processes.Completed], tmp_path: Path, *words: str
+) -> list[dict[str, Any]]:
     only = [word for check in PLANS for word in ("--only", check.id)]
     report = ["--results", tmp_path / "results.json", "--html", tmp_path / "report.html"]
     done = lab_command("grade", str(CAPSTONE.number), *words, *only, *report)

@@ -16,9 +16,10 @@ constexpr std::size_t kSeeds = 6;  // a plan that works for one order of message
 /// Without a member there is nobody who could be asked for anything.
 void expect_members(World& world) {
   const std::vector<NodeId> up = world.up_nodes();
-  world.expect(std::any_of(up.begin(), up.end(),
-                           [&](const NodeId& node) { return contains(members(world, node), node); }),
-               "the plan leaves at least one member", "all nodes were removed");
+  world.expect(
+      std::any_of(up.begin(), up.end(),
+                  [&](const NodeId& node) { return contains(members(world, node), node); }),
+      "the plan leaves at least one member", "all nodes were removed");
 }
 
 /// Runs the plan of this name on a store of five nodes, and then demands of it what every store

@@ -12,6 +12,7 @@ import itertools
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -31,7 +32,7 @@ from dynamolab.cluster.keys import (
     owners_of,
     wait_on_all_owners,
 )
-from dynamolab.store import Client, StoreError
+from dynamolab.store import Client, StoreError, Unknown
 
 MakeCluster = Callable[..., Cluster]
 
@@ -201,14 +202,13 @@ def load(
             ANSWER_S,
         )
 
-    works = [work(number, via) for number, via in enumerate(vias)]
-    runner = threading.Thread(target=run_all, args=(works,))
-    runner.start()
-    try:
-        yield more
-    finally:
-        stop.set()
-        runner.join()
+    with ThreadPoolExecutor(1) as pool:
+        running = pool.submit(run_all, [work(number, via) for number, via in enumerate(vias)])
+        try:
+            yield more
+        finally:
+            stop.set()
+        running.result()  # What a session raised.
 
 
 def taking_turns(names: Sequence[str]) -> Callable[[], str]:
@@ -328,7 +328,8 @@ def test_phase_6_rolling_failures(make_cluster: MakeCluster) -> None:
     cluster = make_cluster(5, config=CONFIG)
     cluster.form()
     journal = Journal()
-    with load(cluster, journal, ["a", "b", "c", "d"], [taking_turns(cluster.names) for _ in range(4)]) as more:
+    vias = [taking_turns(cluster.names) for _ in range(4)]
+    with load(cluster, journal, ["a", "b", "c", "d"], vias) as more:
         for name in cluster.names:
             more(8)
             cluster.kill(name)
@@ -418,7 +419,7 @@ def _shop(cart: Cart, label: str, kept: list[str]) -> None:
             tag = cart.add("kept", tag=f"{label}, kept")
             cart.add(label, tag=f"{label}, removed")
             cart.remove(label)
-        except StoreError:
+        except (StoreError, Unknown):
             if time.monotonic() > until:
                 raise
         else:
