@@ -419,9 +419,8 @@ def _shop(cart: Cart, label: str, kept: list[str]) -> None:
             tag = cart.add("kept", tag=f"{label}, kept")
             cart.add(label, tag=f"{label}, removed")
             cart.remove(label)
-        except (StoreError, Unknown):
-            if time.monotonic() > until:
-                raise
+        except (StoreError, Unknown) as error:
+            assert time.monotonic() < until, f"expected: {label} is put into the cart\nactual: {error}"
         else:
             kept.append(tag)
             return

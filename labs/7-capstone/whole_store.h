@@ -79,9 +79,18 @@ inline void end_all_faults(World& world) {
   }
 }
 
+/// A member that runs: without one there is nobody who could be asked for anything.
+inline NodeId some_member(World& world) {
+  for (const NodeId& node : world.up_nodes()) {
+    if (contains(members(world, node), node)) return node;
+  }
+  throw Violation("at least one node is a member", "no node that runs takes itself for one");
+}
+
 /// After all faults: equal replicas where they belong and nowhere else, no hints, and every key as
 /// its clients may expect it.
 inline void everything_is_in_its_place(World& world) {
+  (void)some_member(world);
   converges(
       world, kRest,
       [&]() -> std::string {
@@ -91,10 +100,7 @@ inline void everything_is_in_its_place(World& world) {
       "each key lies equal on all its owners and nowhere else, and no hint is left", 500ms);
   std::set<std::string> keys;
   for (const ClientOperation& operation : world.client_operations()) keys.insert(operation.key);
-  NodeId asked;
-  for (const NodeId& node : world.up_nodes()) {
-    if (contains(members(world, node), node)) asked = node;
-  }
+  const NodeId asked = some_member(world);
   // Asked again for a while: links may go on losing messages, owners be receiving vnodes that hold
   // no key, and in sloppy mode a node may still take owners for dead and ask others.
   for (const std::string& key : keys) {
