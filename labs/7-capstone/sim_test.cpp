@@ -156,7 +156,7 @@ void change_guard(World& world, Clients& clients, Operator& known) {
 }
 
 TEST(capstone, joins_and_leaves_under_load_lose_nothing) {
-  for_each_seed(40, whole_plan(7), [](World& world) {
+  for_each_seed(30, whole_plan(7), [](World& world) {
     Random random(world.seed());
     Clients clients(world, random, 3, 6);
     Operator known{{"n1", "n2", "n3", "n4"}, {"n5", "n6", "n7"}};
