@@ -18,7 +18,7 @@ from pathlib import Path
 
 from dynamolab import processes, ui
 from dynamolab.errors import GraderTrouble
-from dynamolab.paths import BUILD, ROOT, SOLUTION_PROJECT, shown
+from dynamolab.paths import BUILD, REFERENCE, ROOT, SOLUTION_PROJECT, shown
 from dynamolab.solutions import Modules
 
 CONFIGURE_DEADLINE_S = 120.0
@@ -226,6 +226,14 @@ def build_node(
         module, _, path = line.partition("=")
         objects[module] = Path(path)
     return NodeBuild(folder / target, folder, objects, _build_error(built, modules))
+
+
+def reference_node(framework: Framework) -> Path:
+    """The node of the reference, whole. GraderTrouble if it does not build: it is ours."""
+    built = build_node(framework, {path.stem: None for path in REFERENCE.glob("*.cpp")}, "reference")
+    if built.error:
+        raise GraderTrouble(built.error)
+    return built.node
 
 
 def _configure_solution(

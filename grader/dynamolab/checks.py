@@ -47,6 +47,7 @@ class Run:
     submission: Path | None = None  # What the student hands in beside code: fault plans.
     seeds: int | None = None  # At least so many; None: what each check asks for.
     jobs: int = 1
+    reference: Path | None = None  # Its node, for checks that set it beside the solution's.
     cpus: tuple[int, ...] = ()  # Cores to pin to, one a shard; empty: all that we may use.
     on_check: Callable[[str, Verdict | None], None] = field(default=lambda _id, _verdict: None)
 
@@ -236,6 +237,8 @@ def run_pytest(file: Path, checks: Sequence[Check], faultnet: Path, run: Run) ->
     command += ["--rootdir", ROOT, "-n", str(min(CLUSTER_WORKERS, len(checks)))]
     command += ["--node", run.node, "--faultnet", faultnet, "--check-results", results]
     command += ["--artifacts", run.folder, "--check-seed", str(run.seed)]
+    if run.reference is not None:
+        command += ["--reference-node", run.reference]
     for check in checks:
         command += ["--check-only", check.id]
     limit = SECONDS_A_START + SECONDS_A_CHECK * len(checks)

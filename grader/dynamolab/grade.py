@@ -7,7 +7,7 @@ import datetime
 import shutil
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from dynamolab import build, checks, fault_plans, leaderboard, rules, ui
@@ -137,7 +137,7 @@ def _grade_lab(
         # Fault plans run on stores of the grader's own, whatever the student's code is like.
         runnable = _of_kind(chosen, "plan")
     if runnable:
-        verdicts |= _run(request, lab, runnable, framework, built, folder)
+        verdicts |= _run(request, lab, runnable, framework, for_nodes, built, folder)
     result.checks = [_judged(check, verdicts) for check in chosen]
     if request.leaderboard and not lab.has_module:
         result.leaderboard = _leaderboard(lab, result, built.node, framework, folder)
@@ -178,6 +178,7 @@ def _run(
     lab: Lab,
     chosen: Sequence[Check],
     framework: build.Framework,
+    for_nodes: build.Framework,
     built: build.NodeBuild,
     folder: Path,
 ) -> dict[str, checks.Verdict]:
@@ -200,6 +201,8 @@ def _run(
             verdicts |= fault_plans.judge(request.solution.file(lab), lab, plans, framework, run)
         # Real processes take their time; those whose dependency has failed already need not run.
         if waiting := [c for c in _of_kind(chosen, "cluster") if not _failed_need(c, verdicts)]:
+            if any(check.mixed for check in waiting):
+                run = replace(run, reference=build.reference_node(for_nodes))
             verdicts |= checks.run_pytest(
                 lab.folder / "test_cluster.py", waiting, framework.faultnet, run
             )

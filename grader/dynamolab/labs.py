@@ -35,6 +35,7 @@ class Check:
     needs: tuple[str, ...]
     visible: bool
     wrong: str = ""  # Of kind plan: the known-wrong solution that the student's plan must fail.
+    mixed: bool = False  # Nodes of the reference stand beside the solution's.
 
 
 @dataclass(frozen=True)
@@ -105,6 +106,7 @@ def load(path: Path) -> Lab:
                 needs=tuple(check.get("needs", ())),
                 visible=check.get("visible", True),
                 wrong=check.get("wrong", ""),
+                mixed=check.get("mixed", False),
             )
             for check in document["checks"]
         ),

@@ -6,7 +6,7 @@ import queue
 import shutil
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -187,6 +187,8 @@ def _run(
             )
         if real := [check for check in stage if check.kind == "cluster"]:
             tests = mutant.lab.folder / "test_cluster.py"
+            if any(check.mixed for check in real):
+                run = replace(run, reference=build.reference_node(framework))
             verdicts |= checks.run_pytest(tests, real, framework.faultnet, run)
     return verdicts
 

@@ -7,11 +7,13 @@ asked again until its deadline, and a write may have happened or not.
 from __future__ import annotations
 
 import contextlib
+import itertools
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import pytest
 from dynamolab.cluster import Cluster
+from dynamolab.cluster.errors import ClusterTrouble
 from dynamolab.cluster.keys import (
     ABSENT,
     DONE,
@@ -194,6 +196,23 @@ def keys_of_one_list(cluster: Cluster, count: int) -> tuple[list[str], list[str]
     return keys, owners
 
 
+def wait_until_shown(cluster: Cluster, via: str, values: Mapping[str, bytes]) -> None:
+    """Until `via`, which was dead, shows what the strangers keep for it."""
+
+    def lacking() -> list[str]:
+        with contextlib.closing(NodeKeys(cluster, via)) as node:
+            seen = {key: node.get(key, r=1) for key in values}
+        return [f"{key}: {seen[key]}" for key in values if seen[key].values != {values[key]}]
+
+    cluster.wait_for(
+        f"{via} is sent what strangers keep for it, and shows it with r=1",
+        lacking,
+        lambda wrong: not wrong,
+        READ_S,
+        "; ".join,
+    )
+
+
 @pytest.mark.check("quorum.hints_outlive_kills_and_reach_their_owner")
 def test_hints_outlive_kills_and_reach_their_owner(make_cluster: MakeCluster) -> None:
     cluster = make_cluster(5, config=config("sloppy"))
@@ -208,18 +227,7 @@ def test_hints_outlive_kills_and_reach_their_owner(make_cluster: MakeCluster) ->
     cluster.kill(*others, *strangers)
     cluster.restart(*strangers, dead)  # Only hints can tell the owner now.
 
-    def lacking() -> list[str]:
-        with contextlib.closing(NodeKeys(cluster, dead)) as node:
-            seen = {key: node.get(key, r=1) for key in keys}
-        return [f"{key}: {seen[key]}" for key in keys if seen[key].values != {values[key]}]
-
-    cluster.wait_for(
-        f"{dead} is sent what {' and '.join(strangers)} keep for it, and shows it with r=1",
-        lacking,
-        lambda wrong: not wrong,
-        READ_S,
-        "; ".join,
-    )
+    wait_until_shown(cluster, dead, values)
     cluster.restart(*others)
     wait_on_all_owners(
         cluster, {key: holds(value) for key, value in values.items()}, "each put", dead
@@ -250,3 +258,35 @@ def test_both_sides_of_a_real_partition_serve_and_meet(make_cluster: MakeCluster
         cluster, dict.fromkeys(keys, right), "what four clients put, as siblings", "n1"
     )
     wait_no_hints(cluster, keys)
+
+
+def keys_of(cluster: Cluster, owners: set[str], count: int) -> list[str]:
+    """Keys of just these owners. There are some: 64 vnodes, and ten ways to choose three of five."""
+    keys = (f"cart {number}" for number in range(1000))
+    theirs = (key for key in keys if set(owners_of(cluster, key, "n1")) == owners)
+    found = list(itertools.islice(theirs, count))
+    if len(found) < count:
+        raise ClusterTrouble(f"no {count} of 1,000 keys are owned by {', '.join(sorted(owners))}")
+    return found
+
+
+@pytest.mark.check("quorum.real_nodes_hand_over_hints_beside_the_reference")
+def test_real_nodes_hand_over_hints_beside_the_reference(make_cluster: MakeCluster) -> None:
+    cluster = make_cluster(5, reference=["n2", "n4"], config=config("sloppy"))
+    cluster.form()
+    # Who dies, and the other owners: both strangers, who keep the hints, are of the other kind.
+    for dead, others in (("n2", ("n4", "n5")), ("n1", ("n3", "n5"))):
+        keys = keys_of(cluster, {dead, *others}, 4)
+        values = {key: f"value of {key}".encode() for key in keys}
+        cluster.story.tell(f"owners of {len(keys)} keys are {dead}, {' and '.join(others)}")
+        cluster.kill(dead)
+        for via, half in zip(others, (keys[:2], keys[2:]), strict=True):
+            put_all(cluster, via, {key: values[key] for key in half}, 3)
+        cluster.kill(*others)
+        cluster.restart(dead)  # Only the hints of the strangers can tell it now.
+        wait_until_shown(cluster, dead, values)
+        cluster.restart(*others)
+        wait_on_all_owners(
+            cluster, {key: holds(value) for key, value in values.items()}, "each put", dead
+        )
+        wait_no_hints(cluster, keys)

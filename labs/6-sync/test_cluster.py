@@ -274,3 +274,20 @@ def test_kills_of_all_during_a_sync_cost_nothing_but_time(make_cluster: MakeClus
         cluster.restart(*cluster.names)
     wait_on_all_owners(cluster, expect_all(values), "each key, after all nodes were killed", "n1")
     falls_silent(cluster)
+
+
+@pytest.mark.check("sync.lost_disks_are_restored_beside_the_reference")
+def test_lost_disks_are_restored_beside_the_reference(make_cluster: MakeCluster) -> None:
+    cluster = make_cluster(3, reference=["n2"], config=CONFIG)
+    cluster.form()
+    values = {f"item {number}": f"value {number} ".encode() * 10 for number in range(100)}
+    put_all(cluster, "n1", values)
+    wait_on_all_owners(cluster, expect_all(values), "each key that was put", "n1")
+    # All three own each key. Who lost its disk can have it back only from a node of the other kind.
+    cluster.kill("n3")
+    for lost, giver in (("n2", "n1"), ("n1", "n2")):
+        lose_disk(cluster, lost)
+        cluster.wait_same_history(["n1", "n2"])
+        wait_on_node(cluster, lost, values, giver)
+    cluster.restart("n3")
+    falls_silent(cluster)

@@ -21,7 +21,7 @@ import re
 import signal
 import threading
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,7 @@ import pytest
 from .cluster import Cluster
 from .errors import ClusterTrouble, NodeDied
 from .guard import die_with_parent
+from .words import listed
 
 CHECK_DEADLINE_S = 60.0
 MESSAGE_LIMIT = 20_000  # Characters.
@@ -46,6 +47,7 @@ class CheckExpired(ClusterTrouble):
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("dynamo", "checks with real processes")
     group.addoption("--node", type=Path, metavar="PATH", help="dynamo-node of the solution")
+    group.addoption("--reference-node", type=Path, metavar="PATH", help="the reference's, for mixed checks")
     group.addoption("--faultnet", type=Path, metavar="PATH", help="the faultnet program")
     group.addoption("--check-results", type=Path, metavar="FILE", help="append verdicts, JSON lines")
     group.addoption("--artifacts", type=Path, metavar="DIR", help="keep logs of failures here")
@@ -85,7 +87,8 @@ def _check_of(item: pytest.Item) -> str | None:
 
 @pytest.fixture
 def make_cluster(request: pytest.FixtureRequest) -> Iterator[Callable[..., Cluster]]:
-    """Makes clusters of the solution; `make_cluster(3, config={…}, links={…})` as Cluster takes them."""
+    """Makes clusters of the solution; `make_cluster(3, config={…}, links={…})` as Cluster takes them.
+    `reference=["n2"]`: these nodes run the reference. Say `"mixed": true` of the check in lab.json."""
     config = request.config
     for option in ("--node", "--faultnet"):
         if config.getoption(option) is None:
@@ -93,15 +96,21 @@ def make_cluster(request: pytest.FixtureRequest) -> Iterator[Callable[..., Clust
     made = request.node.stash.setdefault(_clusters, [])
     with contextlib.ExitStack() as stack:
 
-        def make(size: int = 5, **options: Any) -> Cluster:
+        def make(size: int = 5, reference: Sequence[str] = (), **options: Any) -> Cluster:
+            other = config.getoption("--reference-node")
+            if reference and other is None:
+                raise pytest.UsageError("--reference-node PATH is needed for a mixed check")
             cluster = Cluster(
                 node=config.getoption("--node").resolve(),
                 faultnet=config.getoption("--faultnet").resolve(),
                 size=size,
                 seed=config.getoption("--check-seed"),
                 label=_check_of(request.node) or request.node.name,
+                node_of={name: other.resolve() for name in reference},
                 **options,
             )
+            if reference:
+                cluster.story.tell(f"{listed(reference)} run the reference, all others the solution")
             made.append(stack.enter_context(cluster))
             return made[-1]
 
