@@ -10,7 +10,7 @@ import pytest
 
 from dynamolab import build, processes
 from dynamolab.commands import replay
-from dynamolab.errors import LabError
+from dynamolab.errors import GraderTrouble, LabError
 from dynamolab.results import Results, write_json
 
 Run = Callable[..., processes.Completed]
@@ -56,3 +56,21 @@ def test_a_replay_knows_what_another_folder_supplied(tmp_path: Path) -> None:
     assert replay._solution_that_failed(file) == ("skeleton", ["reference:1"])
     with pytest.raises(LabError, match="add --solution DIR"):
         replay._solution_that_failed(Path("/nowhere/x.replay.json"))
+
+
+def test_the_references_node_has_no_file_of_a_solution(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[dict[str, Path | None]] = []
+    error: str | None = None
+
+    def built(_framework: object, modules: dict[str, Path | None], _label: str) -> build.NodeBuild:
+        asked.append(modules)
+        return build.NodeBuild(Path("node"), Path(), {}, error)
+
+    monkeypatch.setattr(build, "build_node", built)
+    framework = build.Framework("release", 1)
+    assert build.reference_node(framework) == Path("node")
+    assert {"membership", "ring", "quorum", "sync"} <= asked[0].keys()
+    assert set(asked[0].values()) == {None}
+    error = "no disk"
+    with pytest.raises(GraderTrouble, match="no disk"):
+        build.reference_node(framework)

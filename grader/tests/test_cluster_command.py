@@ -77,6 +77,18 @@ def test_a_cluster_outlives_its_command_and_obeys(lab: Lab, up: list[str | Path]
     assert "No cluster was running" in lab("cluster", "down").out
 
 
+def test_a_mixed_cluster_says_which_node_runs_what(
+    lab: Lab, up: list[str | Path], programs: Programs
+) -> None:
+    refused = lab(*up, "--reference", "n2,n4")
+    assert (refused.code, "--reference n4: no node is called so" in refused.out) == (2, True)
+    started = lab(*up, "--reference", "n3", "--reference-node", programs.node)
+    assert started.code == 0, started.out
+    assert "n3: reference" in started.out
+    rows = [line for line in lab("cluster", "status").out.splitlines() if "members n1 n2 n3" in line]
+    assert ["   reference   " in row for row in rows] == [False, False, True]
+
+
 def test_what_a_killed_cluster_left_is_no_hindrance(
     lab: Lab, up: list[str | Path], tmp_path: Path
 ) -> None:

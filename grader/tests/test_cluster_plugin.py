@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -204,3 +205,35 @@ def test_broken(make_cluster):
     verdict = run_checks(body, "--node", str(tmp_path / "none"))["m.broken"]
     assert verdict["outcome"] == "inconclusive"
     assert soon(lambda: True)
+
+
+MIXED = """
+@pytest.mark.check("m.mixed")
+def test_mixed(make_cluster):
+    cluster = make_cluster(3, reference=["n3"])
+    cluster.form()
+    programs = [cluster.process(name).program.name for name in cluster.names]
+    assert False, "programs: " + " ".join(programs)
+"""
+
+
+def test_nodes_of_the_reference_run_its_program_and_a_failure_names_them(
+    run_checks: Run, programs: Programs, tmp_path: Path
+) -> None:
+    copy = tmp_path / "copy-of-it"
+    shutil.copy(programs.node, copy)
+    verdict = run_checks(MIXED, "--reference-node", str(copy))["m.mixed"]
+    lines = verdict["message"].splitlines()
+    assert verdict["outcome"] == "fail"
+    assert lines[0] == "1. n3 runs the reference, n1 and n2 the solution"
+    assert f"programs: {programs.node.name} {programs.node.name} copy-of-it" in lines
+    assert "last lines of n3 (the reference's, m.mixed.n3.log):" in lines
+    assert "last lines of n1 (m.mixed.n1.log):" in lines
+
+
+def test_without_the_references_program_a_mixed_check_is_inconclusive(run_checks: Run) -> None:
+    verdict = run_checks(MIXED)["m.mixed"]
+    assert verdict["outcome"] == "inconclusive"
+    assert "needs the reference's program" in verdict["message"]
+    typo = MIXED.replace('["n3"]', '["n4"]')
+    assert "no node is called 'n4'" in run_checks(typo)["m.mixed"]["message"]

@@ -47,11 +47,12 @@ class Assembly:
         artifacts: Path | None = None,
         folder: Path | None = None,
         http_ports: Sequence[int] = (),
-        node_of: Mapping[str, Path] | None = None,
+        reference: Sequence[str] = (),
+        reference_node: Path | None = None,
     ) -> None:
         """`label` names the logs. With `artifacts`, what is worth keeping goes there if the block is
         left by an error. `folder`: used as it is and left in place, instead of a temporary one.
-        `node_of`: another program for some of the nodes."""
+        `reference`: the nodes that run `reference_node`, and not `node`."""
         self.names = list(names) if names is not None else names_of(size)
         self.seed = seed
         self.label = label
@@ -65,12 +66,33 @@ class Assembly:
         self.links: dict[str, Any] = {**DEFAULT_LINKS, **(links or {})}
         self.actions: list[dict[str, Any]] = []  # What was done, as a fault plan has it.
         self._node_program = node
-        self._node_of = dict(node_of or {})
+        self.reference = list(reference)
+        self._reference_program = reference_node
         self._faultnet_program = faultnet
         self._given_folder = folder
         self._http_ports = list(http_ports)
         self._nodes: dict[str, NodeProcess] = {}
         self._open = contextlib.ExitStack()
+        self._tell_who_runs_what()
+
+    def _tell_who_runs_what(self) -> None:
+        """In a mixed cluster. ClusterTrouble if it cannot be one."""
+        if unknown := [name for name in self.reference if name not in self.names]:
+            raise ClusterTrouble(f"no node is called {unknown[0]!r}; there are {listed(self.names)}")
+        if not self.reference:
+            return
+        if self._reference_program is None:
+            raise ClusterTrouble("a cluster with nodes of the reference needs the reference's program")
+        others = [name for name in self.names if name not in self.reference]
+        both = [f"{listed(self.reference)} run{'s' if len(self.reference) == 1 else ''} the reference"]
+        if others:
+            both.append(f"{listed(others)} the solution")
+        self.story.tell(", ".join(both))
+
+    def _program(self, name: str) -> Path:
+        if name in self.reference and self._reference_program is not None:
+            return self._reference_program
+        return self._node_program
 
     # The block.
 
@@ -118,7 +140,7 @@ class Assembly:
             folder.mkdir(exist_ok=True)
             self._nodes[name] = NodeProcess(
                 name=name,
-                program=self._node_of.get(name, self._node_program),
+                program=self._program(name),
                 folder=folder,
                 config=config,
                 log=self.folder / f"{self.label}.{name}.log",
@@ -189,7 +211,8 @@ class Assembly:
         for name, process in self._nodes.items():
             last = tail_of(process.log, lines)
             if last:
-                told.append(f"last lines of {name} ({process.log.name}):")
+                whose = "the reference's, " if name in self.reference else ""
+                told.append(f"last lines of {name} ({whose}{process.log.name}):")
                 told += [f"  {line}" for line in last]
         return told
 

@@ -42,6 +42,8 @@ class Settings:
     solution: str = ""
     http_ports: list[int] = field(default_factory=list)
     config: dict[str, Any] = field(default_factory=dict)
+    reference: list[str] = field(default_factory=list)  # Nodes that run reference_node, not node.
+    reference_node: str = ""
 
     def to_json(self) -> str:
         return json.dumps(asdict(self))
@@ -168,6 +170,8 @@ def _run(settings: Settings, say: Any) -> None:
                 http_ports=settings.http_ports,
                 config=settings.config,
                 label="cluster",
+                reference=settings.reference,
+                reference_node=Path(settings.reference_node) if settings.reference_node else None,
             )
         )
         cluster.form()
@@ -179,7 +183,10 @@ def _run(settings: Settings, say: Any) -> None:
         listener.listen(8)
         state = folder / STATE_FILE
         nodes = {name: cluster.process(name).http_port.address for name in cluster.names}
-        write_state(state, Running(os.getpid(), str(room / "control"), settings.solution, nodes))
+        running = Running(
+            os.getpid(), str(room / "control"), settings.solution, nodes, settings.reference
+        )
+        write_state(state, running)
         stack.callback(state.unlink, missing_ok=True)
         say("ready")
         _serve(Service(cluster), listener, state)

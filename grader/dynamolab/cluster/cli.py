@@ -25,6 +25,7 @@ from ..errors import LabError
 from ..paths import ROOT, shown
 from ..suggest import did_you_mean
 from . import console, state
+from .assembly import names_of
 from .background import Settings
 from .client import NodeClient
 from .errors import ClusterTrouble, NodeSilent
@@ -76,6 +77,11 @@ def _add_cluster(parser: argparse.ArgumentParser) -> None:
     up.add_argument(
         "--solution", metavar="DIR", default="reference", help="what they run (default: reference)"
     )
+    up.add_argument(
+        "--reference", metavar="NODE,…", type=_names, default=[],
+        help="these nodes run the reference, beside the solution: n4,n5",
+    )
+    up.add_argument("--reference-node", metavar="PATH", type=Path, help=argparse.SUPPRESS)
     up.add_argument("--node", metavar="PATH", type=Path, help="a dynamo-node that is built already")
     up.add_argument("--faultnet", metavar="PATH", type=Path, help=argparse.SUPPRESS)
     up.add_argument(
@@ -110,10 +116,9 @@ def _add_cluster(parser: argparse.ArgumentParser) -> None:
 
 def _console(arguments: argparse.Namespace) -> int:
     if arguments.peers is not None:
-        nodes = console.nodes_of_peers_file(arguments.peers)
-    else:
-        nodes = state.need_running().nodes
-    return console.run(nodes, arguments.lines)
+        return console.run(console.nodes_of_peers_file(arguments.peers), arguments.lines)
+    running = state.need_running()
+    return console.run(running.nodes, arguments.lines, running.words())
 
 
 @contextlib.contextmanager
@@ -132,15 +137,20 @@ def _alone() -> Iterator[None]:
 
 def _up(arguments: argparse.Namespace) -> int:
     _check_settings(dict(arguments.set))
+    names = names_of(arguments.size)
+    for name in arguments.reference:
+        if name not in names:
+            raise LabError(f"--reference {name}: no node is called so; {did_you_mean(name, names)}")
     with _alone():
         running = state.find_running()
         if running is not None:
             raise LabError(
-                f"a cluster of {len(running.nodes)} nodes is running already (solution "
-                f"{running.solution}); ./lab cluster status shows it, ./lab cluster down ends it"
+                f"a cluster of {len(running.nodes)} nodes is running already ("
+                f"{running.words()}); ./lab cluster status shows it, ./lab cluster down ends it"
             )
         _remove_leftovers()
         node, faultnet = _programs(arguments)
+        reference_node = _reference_node(arguments)
         state.FOLDER.mkdir()
         settings = Settings(
             folder=str(state.FOLDER),
@@ -157,9 +167,16 @@ def _up(arguments: argparse.Namespace) -> int:
                 "cluster_secret": secrets.token_hex(16),
                 **dict(arguments.set),
             },
+            reference=arguments.reference,
+            reference_node=str(reference_node.resolve()) if reference_node is not None else "",
         )
         _start_background(settings)
     return _explain(state.need_running())
+
+
+def _names(text: str) -> list[str]:
+    """`n4,n5`, each once, in this order."""
+    return list(dict.fromkeys(name for name in text.split(",") if name))
 
 
 def _setting(text: str) -> tuple[str, Any]:
@@ -212,6 +229,17 @@ def _programs(arguments: argparse.Namespace) -> tuple[Path, Path]:
     return built.node, framework.faultnet
 
 
+def _reference_node(arguments: argparse.Namespace) -> Path | None:
+    """The reference's program, if some of the nodes are to run it."""
+    if not arguments.reference:
+        return None
+    if arguments.reference_node is not None:
+        return _existing(arguments.reference_node)
+    framework = build.Framework("release", arguments.jobs)
+    framework.build(["libraries"])
+    return build.reference_node(framework)
+
+
 def _existing(program: Path) -> Path:
     if not program.is_file():
         raise LabError(f"{program}: there is no such program")
@@ -255,9 +283,10 @@ def _let_orphans_go() -> None:
 def _explain(running: state.Running) -> int:
     first = next(iter(running.nodes.values()))
     last = list(running.nodes)[-1]
-    print(f"{len(running.nodes)} nodes are running (solution {running.solution}):")
+    print(f"{len(running.nodes)} nodes are running ({running.words()}):")
     for name, address in running.nodes.items():
-        print(f"  {name}  http://{address}")
+        whose = f"  {running.runs(name)}" if running.reference else ""
+        print(f"  {name}  http://{address}{whose}")
     print(
         f"\nTry:\n  curl -X PUT {first}/kv/cart --data-binary milk\n  curl -i {running.nodes[last]}/kv/cart\n"
         f"  ./lab kv put cart 'milk and eggs'\n  curl {first}/admin/view\n"
@@ -300,7 +329,8 @@ def _status(_arguments: argparse.Namespace) -> int:
                 seen = f"members {' '.join(view['members']) or '–'}"
                 if view["suspects"]:
                     seen += f"   suspects {' '.join(view['suspects'])}"
-        print(f"  {row['name']:<4} {row['state']:<8} http://{row['http']:<16} {seen}".rstrip())
+        whose = f"{running.runs(row['name'])}   " if running.reference else ""
+        print(f"  {row['name']:<4} {row['state']:<8} http://{row['http']:<16} {whose}{seen}".rstrip())
     return 0
 
 

@@ -15,14 +15,14 @@ from .operations import Operator, nodes_of_peers_file
 __all__ = ["nodes_of_peers_file", "run"]
 
 
-def run(nodes: Mapping[str, str], lines: list[str] | None) -> int:
+def run(nodes: Mapping[str, str], lines: list[str] | None, what_runs: str = "") -> int:
     """With `lines`, runs them; else what standard input has, at a prompt if that is a terminal.
     0, or 1 if a command was refused (never at the prompt: there somebody has seen it)."""
     operator = Operator(nodes)
     if lines:
         return _run_lines(operator, lines)
     if sys.stdin.isatty():
-        _prompt(operator)
+        _prompt(operator, what_runs)
         return 0
     return _run_lines(operator, sys.stdin)
 
@@ -52,7 +52,7 @@ def _history_file() -> Path:
     return Path(base).expanduser() / "dynamo-labs" / "console-history"
 
 
-def _prompt(operator: Operator) -> None:
+def _prompt(operator: Operator, what_runs: str) -> None:
     from prompt_toolkit import PromptSession
     from prompt_toolkit.completion import NestedCompleter
     from prompt_toolkit.history import FileHistory, History, InMemoryHistory
@@ -69,7 +69,8 @@ def _prompt(operator: Operator) -> None:
         {verb.name: names if verb.nodes else None for verb in operator.verbs.values()}
     )
     session: PromptSession[str] = PromptSession(history=history, completer=completer)
-    print(f"{len(operator.names)} nodes: {' '.join(operator.names)}. Type help for the commands.")
+    whose = f" ({what_runs})" if what_runs else ""
+    print(f"{len(operator.names)} nodes{whose}: {' '.join(operator.names)}. Type help for the commands.")
     while True:
         try:
             line = session.prompt(f"{operator.in_use or 'cluster'}> ")

@@ -21,7 +21,7 @@ import re
 import signal
 import threading
 import time
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +30,6 @@ import pytest
 from .cluster import Cluster
 from .errors import ClusterTrouble, NodeDied
 from .guard import die_with_parent
-from .words import listed
 
 CHECK_DEADLINE_S = 60.0
 MESSAGE_LIMIT = 20_000  # Characters.
@@ -96,21 +95,17 @@ def make_cluster(request: pytest.FixtureRequest) -> Iterator[Callable[..., Clust
     made = request.node.stash.setdefault(_clusters, [])
     with contextlib.ExitStack() as stack:
 
-        def make(size: int = 5, reference: Sequence[str] = (), **options: Any) -> Cluster:
-            other = config.getoption("--reference-node")
-            if reference and other is None:
-                raise pytest.UsageError("--reference-node PATH is needed for a mixed check")
+        def make(size: int = 5, **options: Any) -> Cluster:
+            reference: Path | None = config.getoption("--reference-node")
             cluster = Cluster(
                 node=config.getoption("--node").resolve(),
                 faultnet=config.getoption("--faultnet").resolve(),
                 size=size,
                 seed=config.getoption("--check-seed"),
                 label=_check_of(request.node) or request.node.name,
-                node_of={name: other.resolve() for name in reference},
+                reference_node=reference.resolve() if reference is not None else None,
                 **options,
             )
-            if reference:
-                cluster.story.tell(f"{listed(reference)} run the reference, all others the solution")
             made.append(stack.enter_context(cluster))
             return made[-1]
 

@@ -6,13 +6,14 @@ import contextlib
 import json
 import os
 import socket
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from ..errors import LabError
 from ..paths import ROOT, shown
 from .errors import ClusterTrouble
+from .words import listed
 
 # Of the cluster in the background. DYNAMO_CLUSTER=DIR names another, for a second cluster beside it.
 FOLDER = Path(os.environ.get("DYNAMO_CLUSTER") or ROOT / ".cluster").absolute()
@@ -28,6 +29,16 @@ class Running:
     control: str  # Path of its Unix socket.
     solution: str
     nodes: dict[str, str]  # Name → HTTP address.
+    reference: list[str] = field(default_factory=list)  # The nodes that run the reference instead.
+
+    def runs(self, name: str) -> str:
+        """What this node runs."""
+        return "reference" if name in self.reference else self.solution
+
+    def words(self) -> str:
+        """What runs where: "solution skeleton; n4 and n5: reference"."""
+        mixed = f"; {listed(self.reference)}: reference" if self.reference else ""
+        return f"solution {self.solution}{mixed}"
 
 
 def write_state(path: Path, running: Running) -> None:

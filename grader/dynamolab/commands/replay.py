@@ -110,7 +110,8 @@ def _again(
     """Real processes do not replay step by step; the check runs again under the same faults."""
 
     folder = grade.run_folder(f"replay-lab{lab.number}")
-    run_with = checks.Run(node, folder, seed=seed)
+    reference = build.reference_node(framework) if check.mixed else None
+    run_with = checks.Run(node, folder, seed=seed, reference=reference)
     tests = lab.folder / "test_cluster.py"
     verdict = checks.run_pytest(tests, [check], framework.faultnet, run_with)[check.id]
     print(f"{verdict.outcome.value} in {verdict.seconds:.1f} s (artifacts: {shown(folder)})")
