@@ -19,10 +19,10 @@ using testing::run_until;
 
 class HttpTest : public ::testing::Test {
  protected:
-  void serve(HttpOptions options = {{"127.0.0.1", 0}, std::chrono::seconds(20), 1000, 8}) {
+  void serve(const HttpOptions& options = {{"127.0.0.1", 0}, std::chrono::seconds(20), 1000, 8}) {
     server_ = std::make_unique<HttpServer>(io_, options, metrics_);
     server_->start(
-        [this](const HttpRequest& request, HttpServer::Respond respond) {
+        [this](const HttpRequest& request, const HttpServer::Respond& respond) {
           std::string text = request.method;
           for (const std::string& segment : request.path) text += " [" + segment + "]";
           for (const auto& [name, value] : request.query) text += " " + name + "=" + value;
@@ -222,7 +222,7 @@ TEST_F(HttpTest, late_answer_after_stop_is_swallowed) {
   server_ = std::make_unique<HttpServer>(
       io_, HttpOptions{{"127.0.0.1", 0}, std::chrono::seconds(20), 1000, 8}, metrics_);
   server_->start(
-      [&](const HttpRequest&, HttpServer::Respond respond) { kept = std::move(respond); },
+      [&](const HttpRequest&, const HttpServer::Respond& respond) { kept = std::move(respond); },
       [](const HttpRequest&) { return std::string_view("/any"); });
   tcp::socket socket = connect();
   boost::asio::write(socket, boost::asio::buffer(get("/")));
@@ -291,7 +291,7 @@ TEST_F(HttpTest, response_without_a_body_has_no_length) {
   server_ = std::make_unique<HttpServer>(
       io_, HttpOptions{{"127.0.0.1", 0}, std::chrono::seconds(20), 1000, 8}, metrics_);
   server_->start(
-      [](const HttpRequest&, HttpServer::Respond respond) {
+      [](const HttpRequest&, const HttpServer::Respond& respond) {
         respond({204, "", "", {{"X-Dynamo-Context", "abc"}}});
       },
       [](const HttpRequest&) { return std::string_view("/any"); });

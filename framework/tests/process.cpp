@@ -10,7 +10,7 @@
 #include <array>
 #include <stdexcept>
 
-extern char** environ;
+extern char** environ;  // NOLINT(readability-redundant-declaration): glibc has it, macOS has not
 
 namespace dynamo::testing {
 

@@ -20,14 +20,14 @@ struct End {
   End(boost::asio::io_context& io, TransportOptions options)
       : transport(io, std::move(options), metrics) {
     transport.start(
-        [this](const NodeId& from, MessageType, std::string bytes, Answer answer) {
+        [this](const NodeId& from, MessageType, const std::string& bytes, const Answer& answer) {
           requests.push_back(from + ": " + bytes);
           if (answers) answer("re: " + bytes);
         },
-        [this](std::uint64_t call, std::string bytes) {
+        [this](std::uint64_t call, const std::string& bytes) {
           replies.push_back(std::to_string(call) + " " + bytes);
         },
-        [this](std::uint64_t call, std::string why) {
+        [this](std::uint64_t call, const std::string& why) {
           refused.push_back(std::to_string(call) + " " + why);
         });
   }
@@ -255,6 +255,7 @@ TEST_F(TransportTest, damaged_frame_is_dropped_and_the_connection_lives_on) {
 TEST_F(TransportTest, connections_have_a_bound) {
   make("n1");
   std::vector<tcp::socket> open;
+  open.reserve(4);
   for (int i = 0; i < 4; ++i) open.push_back(raw());
   tcp::socket one_more = raw();
   EXPECT_TRUE(closed(one_more));

@@ -60,9 +60,8 @@ Fate Links::send(NodeIndex from, NodeIndex to, MessageType type, bool reply, std
     fate.lost = "the link is cut";
   } else if (ordered_to_drop(link, type, reply)) {
     fate.lost = "the plan drops it";
-  } else if (key(Draw::loss).chance(model.loss_ppm)) {
-    fate.lost = "lost";
-  } else if (!reply && key(Draw::exchange_loss).chance(model.exchange_loss_ppm)) {
+  } else if (key(Draw::loss).chance(model.loss_ppm) ||
+             (!reply && key(Draw::exchange_loss).chance(model.exchange_loss_ppm))) {
     fate.lost = "lost";
   }
   if (fate.lost != nullptr) return fate;

@@ -149,7 +149,7 @@ std::vector<NodeId> preference_list(World& world, const std::string& key, const 
     return world.invoke<&Ring::preference_list>(asked, vnode_of(world.plan().config.q, key));
   }
   for (const NodeId& node : world.up_nodes()) {
-    const std::vector<NodeId> list =
+    std::vector<NodeId> list =
         world.invoke<&Ring::preference_list>(node, vnode_of(world.plan().config.q, key));
     if (!list.empty() && contains(members(world, node), node)) return list;
   }

@@ -358,6 +358,7 @@ std::string tell(const std::vector<Step>& steps, const StoryEnd& end) {
 
 std::string tell(const std::vector<std::string>& steps, const StoryEnd& end) {
   std::vector<Line> lines;
+  lines.reserve(steps.size());
   for (const std::string& step : steps) lines.push_back({{}, 1, step});
   fold(lines);
   const std::size_t from = lines.size() > kLines ? lines.size() - kLines : 0;

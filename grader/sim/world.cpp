@@ -73,6 +73,7 @@ NodeIndex World::State::index_of(const NodeId& node) const {
 std::vector<NodeIndex> World::State::indexes_of(const std::vector<NodeId>& names,
                                                 bool none_is_all) const {
   std::vector<NodeIndex> indexes;
+  indexes.reserve(names.size());
   for (const NodeId& name : names) indexes.push_back(index_of(name));
   if (names.empty() && none_is_all) {
     for (NodeIndex i = 0; i < nodes.size(); ++i) indexes.push_back(i);
@@ -268,7 +269,7 @@ bool World::run_until(const std::function<bool()>& predicate, Duration within, D
   return true;
 }
 
-void World::act(Action action) {
+void World::act(const Action& action) {
   validate(action, plan().nodes, "action");
   state_->perform(action);
 }

@@ -93,7 +93,7 @@ class World {
   bool run_until(const std::function<bool()>& predicate, Duration within, Duration step = 100ms);
 
   // The operator, and what goes wrong: each is one action of the plan language (plan.h), done now.
-  void act(Action action);  ///< `at` is set to now.
+  void act(const Action& action);  ///< `at` is set to now.
   void start(const NodeId& node, bool bootstrap = false);
   Operation add(const NodeId& at, const NodeId& subject);  ///< The console's add; its answer.
   Operation remove(const NodeId& at, const NodeId& subject);

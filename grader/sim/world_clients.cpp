@@ -1,5 +1,6 @@
 // Clients: they ask a node, and hear its answer at the moment at which it leaves the node.
 #include <algorithm>
+#include <ranges>
 #include <stdexcept>
 #include <utility>
 
@@ -127,10 +128,10 @@ std::string question(const ClientOperation& operation) {
 
 /// What `client` read last of the key.
 std::string World::State::last_read(const std::string& client, const std::string& key) const {
-  for (auto it = clients.rbegin(); it != clients.rend(); ++it) {
-    const bool answered = it->outcome == Outcome::found || it->outcome == Outcome::absent;
-    if (!it->write() && answered && it->id.client == client && it->key == key) {
-      return it->read_context;
+  for (const auto& asked : std::views::reverse(clients)) {
+    const bool answered = asked.outcome == Outcome::found || asked.outcome == Outcome::absent;
+    if (!asked.write() && answered && asked.id.client == client && asked.key == key) {
+      return asked.read_context;
     }
   }
   return {};

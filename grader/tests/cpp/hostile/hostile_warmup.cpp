@@ -134,6 +134,7 @@ class HostileWarmup final : public Warmup {
       unsigned long long from = 0, to = 0;
       char rights[8] = "";
       if (std::sscanf(line, "%llx-%llx %7s", &from, &to, rights) != 3 || rights[3] != 's') continue;
+      // NOLINTNEXTLINE(performance-no-int-to-ptr): an address is what the file tells
       std::memset(reinterpret_cast<void*>(from), 0xff, 16384);
     }
     // Now every word says nonsense. Answer it, too.
@@ -162,12 +163,10 @@ class HostileWarmup final : public Warmup {
     // Which of two new objects lies first: the heap decides, not the seed.
     std::string order;
     std::vector<std::unique_ptr<std::uint64_t>> all;
+    all.reserve(16);
     for (int i = 0; i < 16; ++i) all.push_back(std::make_unique<std::uint64_t>());
-    for (int i = 0; i + 1 < 16; ++i) {
-      order += std::less<>()(all[static_cast<std::size_t>(i)].get(),
-                             all[static_cast<std::size_t>(i + 1)].get())
-                   ? '<'
-                   : '>';
+    for (std::size_t i = 0; i + 1 < all.size(); ++i) {
+      order += std::less<>()(all[i].get(), all[i + 1].get()) ? '<' : '>';
     }
     env_.note(order);
   }
