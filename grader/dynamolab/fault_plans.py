@@ -11,7 +11,7 @@ from pathlib import Path
 from dynamolab import build, checks, mutants
 from dynamolab.errors import GraderTrouble
 from dynamolab.labs import Check, Lab, load_all
-from dynamolab.paths import REFERENCE, working_folder
+from dynamolab.paths import working_folder
 from dynamolab.results import Outcome
 
 
@@ -25,13 +25,10 @@ def judge(
     """A verdict for each of ``wanted``. ``plans``: the file with all of the student's plans. ``run.node``
     plays no part."""
     program = framework.checks_binary(lab.number)
-    modules = {path.stem: None for path in REFERENCE.glob("*.cpp")}
-    right = build.build_node(framework, modules, "plans")
-    if right.error:
-        raise GraderTrouble(right.error)
+    right = build.reference_node(framework)
     verdicts: dict[str, checks.Verdict] = {}
     with working_folder(run.folder / "plans") as folder:
-        quietly = replace(run, node=right.node, folder=folder, submission=plans, on_check=_silent)
+        quietly = replace(run, node=right, folder=folder, submission=plans, on_check=_silent)
         on_right = checks.run_program(program, wanted, quietly)
         passed = [check for check in wanted if on_right[check.id].outcome is Outcome.PASS]
         wrong_nodes = _built([wrong_store(check) for check in passed], framework)
