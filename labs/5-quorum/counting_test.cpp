@@ -140,7 +140,14 @@ TEST(quorum, who_cannot_have_enough_hosts_is_told_needed_and_got) {
     node.peers[others[1]].conduct = shortage.second;
     const RequestToken put = node.put(key, "milk", shortage.needed, 1);
     const RequestToken get = node.get(key, shortage.needed);
-    node.pass(node.deadline);
+    node.pass(node.deadline / 2);
+    if (!node.told(put) || !node.shown_to(get)) {
+      violation("every call has ended long ago, refused or after its call_timeout, and in strict " +
+                    std::string("mode there is nobody else to ask: nobody is left, so n1 does ") +
+                    "not wait for the deadline",
+                !node.told(put) ? "the put is not answered yet" : "the get is not answered yet");
+    }
+    node.pass(node.deadline / 2);
     const std::string numbers = "needed " + std::to_string(shortage.needed) + ", got " +
                                 std::to_string(shortage.got) + ", by the deadline";
     if (!not_met(node.told(put), shortage.needed, shortage.got)) {
@@ -163,6 +170,20 @@ TEST(quorum, who_cannot_have_enough_hosts_is_told_needed_and_got) {
                 owner + " is sent nothing with it");
     }
   }
+  NodeSetup setup = quorum_setup("strict");
+  setup.config.request_deadline = 1s;
+  setup.config.call_timeout = 20s;
+  QuorumNode node(setup);
+  const std::string key = node.key(true);
+  node.all(Conduct::is_silent);
+  const RequestToken put = node.put(key, "milk", 2, 1);
+  const RequestToken get = node.get(key, 2);
+  node.pass(2s);
+  const std::string late =
+      "the calls go on for 20 s, and the deadline is over in 1 s: unavailable " +
+      std::string("by then, needed 2, got 1");
+  if (!not_met(node.told(put), 2, 1)) violation("a put: " + late, words(node.told(put)));
+  if (!not_met(node.shown_to(get), 2, 1)) violation("a get: " + late, words(node.shown_to(get)));
 }
 
 TEST(quorum, a_full_disk_refuses_a_put_and_confirms_nothing) {
@@ -253,6 +274,111 @@ TEST(quorum, what_is_owed_is_sent_until_it_is_confirmed) {
       violation("what all owners have confirmed is sent to nobody any more",
                 "it is sent again, to " + list(again));
     }
+  }
+}
+
+TEST(quorum, many_debts_go_out_in_batches_and_each_of_them_has_its_turn) {
+  NodeSetup setup = quorum_setup("strict");
+  setup.config.batch_bytes = 1000;
+  QuorumNode node(setup);
+  node.all(Conduct::is_silent);
+  std::vector<std::string> keys;
+  for (std::uint64_t i = 0; i < 15; ++i) {
+    keys.push_back(node.key(true, i));
+    (void)node.put(keys.back(), std::string(300, 'v'), 1, i + 1);
+  }
+  node.pass(3s);
+  node.lone.say("the others answer, and confirm nothing");
+  node.look_anew();
+  node.all(Conduct::says_nothing_of);
+  node.pass(15s);
+  for (const std::string& key : keys) {
+    for (const NodeId& owner : node.others(key)) {
+      if (was_sent(node.peers[owner], key, node.held(key)->state)) continue;
+      violation("15 s are 30 retry periods, and " + owner + " is owed " + list(keys) +
+                    " or some of them, in batches of 1000 bytes: each has its turn, though those " +
+                    "before it are not confirmed",
+                key + " is not sent");
+    }
+  }
+  for (const auto& [name, peer] : node.peers) {
+    if (peer.largest <= 2000) continue;
+    violation("an Update carries about batch_bytes, 1000 here, of states with 300 bytes of value",
+              "one to " + name + " carries " + std::to_string(peer.largest));
+  }
+}
+
+/// Six members; the first of the other owners of a key of n1's will be removed.
+struct Removal {
+  explicit Removal(QuorumNode& node_) : node(node_), key(node.key(true)) {
+    gone = node.others(key)[0];
+    stays = node.others(key)[1];
+  }
+  void happens() {
+    node.lone.say(gone + ", an owner, is removed");
+    node.learn(then(node.history, gone, Change::leave));
+  }
+  NodeId newcomer() {
+    for (const NodeId& owner : node.others(key)) {
+      if (owner != stays) return owner;
+    }
+    throw std::logic_error("nobody takes the place of the removed owner");
+  }
+
+  QuorumNode& node;
+  std::string key;
+  NodeId gone;
+  NodeId stays;
+};
+
+TEST(quorum, when_owners_change_those_of_today_are_owed_and_count) {
+  QuorumNode node("strict", 6);
+  Removal removal(node);
+  const std::string key = removal.key;
+  node.all(Conduct::is_silent);
+  (void)node.put(key, "milk", 1, 1);
+  node.pass(1s);
+  removal.happens();
+  node.lone.say("all confirm what they are sent, " + removal.gone + " nothing");
+  node.all(Conduct::confirms);
+  node.peers[removal.gone].conduct = Conduct::says_nothing_of;
+  node.pass(4s);
+  for (const NodeId& owner : node.others(key)) {
+    if (was_sent(node.peers[owner], key, node.held(key)->state)) continue;
+    violation("n1 owed the put to " + removal.gone + " and " + removal.stays +
+                  "; now the owners are " + list(node.owners(key)) +
+                  ", and all of them are owed it",
+              owner + " is not sent it");
+  }
+  node.look_anew();
+  node.pass(3s);
+  if (was_sent(node.peers[removal.gone], key)) {
+    violation(removal.gone + " is no owner any more: nothing is owed to it",
+              "it is sent an Update");
+  }
+
+  NodeSetup setup = quorum_setup("strict");
+  setup.config.request_deadline = 30s;
+  setup.config.call_timeout = 4s;
+  QuorumNode other(setup, 6);
+  Removal during(other);
+  other.peers[during.stays].delay = 1s;
+  const RequestToken put = other.put(during.key, "milk", 3, 1);
+  other.pass(200ms);
+  during.happens();
+  other.peers[during.newcomer()].delay = 2s;
+  other.pass(1s);
+  if (const auto outcome = other.told(put)) {
+    violation("w=3; n1, " + during.gone + " and " + during.stays + " hold the put, but " +
+                  during.gone + " is no owner any more, and " + during.newcomer() +
+                  ", which is one now, has confirmed nothing: no answer yet",
+              words(outcome));
+  }
+  other.pass(8s);
+  if (!done(other.told(put)) || other.told(put)->got != 3) {
+    violation(
+        "all owners of today, " + list(other.owners(during.key)) + ", have confirmed: done, got 3",
+        words(other.told(put)));
   }
 }
 

@@ -92,6 +92,21 @@ TEST(quorum, a_full_disk_keeps_no_hint) {
   if (!keeps(node.ask(keep), copy) || !node.hint(key)) {
     violation("the disk has room again: n1 keeps the hint, and confirms it", "it does not");
   }
+  const auto bytes = [&] {
+    std::size_t sum = 0;
+    for (const auto& [at, value] : node.lone.disk()) {
+      sum += at.first.size() + at.second.size() + value.size();
+    }
+    return sum;
+  };
+  node.lone.set_room(0);
+  const std::size_t before = bytes();
+  (void)node.ask(StoreHints{node.known(), {{node.owners(key)[1], copy}}});
+  if (bytes() > before) {
+    violation("n1 keeps this state, and is told now that another owner is to have it, too; its " +
+                  std::string("disk is full, and has no room for the name: nothing is written"),
+              std::to_string(bytes() - before) + " bytes more are on the disk");
+  }
 }
 
 TEST(quorum, a_hint_goes_when_its_owner_has_confirmed_the_very_state_kept) {

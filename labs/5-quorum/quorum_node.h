@@ -1,4 +1,5 @@
-// How lab 5's unit checks speak with one node: it is n1, and the check plays its peers.
+// Grader code, not for you to use: how lab 5's unit checks speak with one node. It is n1, and the
+// check plays its peers.
 #pragma once
 
 #include <algorithm>
@@ -44,6 +45,7 @@ struct Peer {
   std::optional<State> state;                     ///< … and what it says that it holds.
   std::vector<Copy> updates;                      ///< What came to it, with or without states;
                                                   ///< reads_only: what went to it.
+  std::size_t largest = 0;                        ///< Bytes of states in one Update, at most.
   std::vector<Hint> hints;                        ///< What it was given to keep.
   std::size_t reads = 0;                          ///< How often it was asked.
   std::vector<Known> known;                       ///< What n1's messages to it carried.
@@ -264,10 +266,13 @@ struct QuorumNode : OneNode {
   }
 
   void fill(Peer& peer, const Update& update, UpdateReply& reply) {
+    std::size_t bytes = 0;
     for (const Copy& copy : update.copies) {
+      if (copy.state) bytes += copy.state->bytes.size();
       peer.updates.push_back(copy);
       confirm(peer, copy, reply.confirmed);
     }
+    peer.largest = std::max(peer.largest, bytes);
   }
   void fill(Peer& peer, const StoreHints& keep, StoreHintsReply& reply) {
     for (const Hint& hint : keep.hints) {

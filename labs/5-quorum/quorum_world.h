@@ -1,5 +1,5 @@
-// What lab 5's simulated checks share: plans, what a put promises, and what must be true in the
-// end.
+// Grader code, not for you to use. What lab 5's simulated checks share: plans, what a put promises,
+// and what must be true in the end.
 #pragma once
 
 #include <map>

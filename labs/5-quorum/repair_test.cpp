@@ -78,14 +78,14 @@ TEST(quorum, owners_that_lack_the_merge_are_sent_it) {
     const State one = version_of("n2", "milk");
     const State other = version_of("n3", "eggs");
     const State both = siblings_of({one, other});
-    replicas.at(0, one);
-    const std::size_t at = mine ? 1 : 2;
-    replicas.at(1, other);
     if (mine) {
       replicas.here(one);
     } else {
-      node.peers[replicas.others[at]].holding = Holding::absent;
+      replicas.at(2, one);
     }
+    replicas.at(1, other);
+    node.peers[replicas.others[0]].delay = 50ms;  // it holds nothing
+    node.peers[replicas.others[1]].delay = 100ms;
     node.lone.say("a get with r=1: whatever its first answer is, all owners are asked");
     (void)node.get(replicas.key, 1);
     (void)replicas.repaired();
@@ -96,6 +96,14 @@ TEST(quorum, owners_that_lack_the_merge_are_sent_it) {
               "sent that",
           node.peers[owner].updates.empty() ? "it is sent nothing" : "it is sent something else");
     }
+    for (const NodeId& owner : replicas.others) {
+      for (const Copy& copy : node.peers[owner].updates) {
+        if (copy.hash == hash_of(replicas.key, both)) continue;
+        violation("the repair waits until each Read has ended: " + owner +
+                      " is sent the merge of all answers, [eggs, milk], and nothing before",
+                  "it is sent another state first");
+      }
+    }
     const auto held = node.held(replicas.key);
     if (mine ? !held || !(held->state == both) : held.has_value()) {
       violation(mine ? "n1 is an owner: it merges all answers into its own store, too: [eggs, milk]"
@@ -103,6 +111,24 @@ TEST(quorum, owners_that_lack_the_merge_are_sent_it) {
                 "its disk holds " + node.value(replicas.key));
     }
   }
+}
+
+TEST(quorum, a_get_that_was_refused_mends_as_well) {
+  QuorumNode node("strict");
+  Replicas replicas(node, false);
+  const State newest = version_of("n3", "eggs");
+  replicas.at(0, newest);
+  node.peers[replicas.others[2]].conduct = Conduct::is_silent;
+  const RequestToken get = node.get(replicas.key, 3);
+  node.pass(node.deadline);
+  if (!not_met(node.shown_to(get), 3, 2)) {
+    violation("r=3, and two owners have answered: unavailable, needed 3, got 2",
+              words(node.shown_to(get)));
+  }
+  if (was_sent(node.peers[replicas.others[1]], replicas.key, newest)) return;
+  violation("the client was told \"quorum not met\"; the Reads have ended all the same, and " +
+                replicas.others[1] + ", which said \"absent\", is sent the merge, [eggs]",
+            "it is sent nothing");
 }
 
 TEST(quorum, who_agrees_with_the_merge_is_sent_nothing) {

@@ -1,4 +1,5 @@
 // Lab 5, parts A and B: strict clusters whose members do not change, and a network that may fail.
+#include <atomic>
 #include <map>
 #include <set>
 #include <string>
@@ -134,7 +135,8 @@ TEST(quorum, a_strict_get_sees_every_acknowledged_put) {
   plan.links.loss_ppm = 30'000;
   plan.links.duplicate_ppm = 50'000;
   plan.links.delay_max = 40ms;
-  for_each_seed(60, plan, [](World& world) {
+  std::atomic<std::size_t> pairs = 0;  // in one world there may be none
+  for_each_seed(60, plan, [&](World& world) {
     settle(world);
     Clients clients(world);
     Random random(world.seed() + 1000);
@@ -155,13 +157,16 @@ TEST(quorum, a_strict_get_sees_every_acknowledged_put) {
       }
     }
     world.run_for(5s);
-    const std::size_t pairs = every_get_is_fresh(world);
-    if (pairs == 0) throw std::logic_error("no get followed any put");
+    pairs += every_get_is_fresh(world);
     world.phase("the network is well again");
     world.set_links({});
     all_is_delivered(world, "when the network is well again");
     expect_what_was_put(world, true);
   });
+  if (pairs == 0) {
+    violation("no more than one node of five is away at a time: puts are done, and gets answered",
+              "in no run was a get answered that began after a put was done, with r + w > N");
+  }
 }
 
 TEST(quorum, strict_refuses_on_the_side_with_too_few_owners) {
