@@ -23,7 +23,7 @@ struct Known {
 };
 
 /// Given. Lists follow from the history alone: who is alive never changes them. Only inside a
-/// handler.
+/// handler. Whoever a call failed at is among the suspects() before the call's callback runs.
 class ClusterView {
  public:
   virtual ~ClusterView() = default;

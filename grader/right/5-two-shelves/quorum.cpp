@@ -569,8 +569,8 @@ class Quorums final : public QuorumCoordinator {
               const Result<ReadReply>& reply) {
     if (reply.ok()) {
       const bool equal = hear(host, reply->known);
-      if (!equal && !second && reply->holding != Holding::found) {
-        ask(get, host, true);
+      if (!equal && reply->holding != Holding::found) {
+        if (!second) ask(get, host, true);
       } else {
         note(*get, host, reply->holding, reply->state);
       }
