@@ -27,7 +27,8 @@ FRAMEWORK_DEADLINE_S = 7200.0
 STEP_DEADLINE_S = 900.0
 SOLUTION_DEADLINE_S = 180.0
 LOCK_DEADLINE_S = FRAMEWORK_DEADLINE_S
-KEPT_SOLUTIONS = 48  # Build folders of solutions; the oldest go.
+KEPT_SOLUTIONS = 48  # Build folders of solutions; the oldest go,
+IN_USE_S = 3600.0  # but none that another command may be at work with.
 SHOWN_ERROR_LINES = 40
 LONG_BUILD_STEPS = 10  # From here on a build of the framework is worth a word.
 SLOW_BUILD_S = 10.0
@@ -280,4 +281,5 @@ def prune_solutions(preset: str) -> None:
     folders = [path for path in (BUILD / preset / "solutions").glob("*") if path.is_dir()]
     folders.sort(key=lambda path: path.stat().st_mtime, reverse=True)
     for folder in folders[KEPT_SOLUTIONS:]:
-        shutil.rmtree(folder, ignore_errors=True)
+        if time.time() - folder.stat().st_mtime > IN_USE_S:
+            shutil.rmtree(folder, ignore_errors=True)

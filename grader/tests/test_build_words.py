@@ -1,8 +1,10 @@
-"""A build that takes its time says so where no bar is seen."""
+"""A build that takes its time says so where no bar is seen; what nobody uses any more is dropped."""
 
 from __future__ import annotations
 
+import os
 import queue
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -74,3 +76,18 @@ def test_the_references_node_has_no_file_of_a_solution(monkeypatch: pytest.Monke
     error = "no disk"
     with pytest.raises(GraderTrouble, match="no disk"):
         build.reference_node(framework)
+
+
+def test_only_folders_that_nobody_used_for_long_are_dropped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(build, "BUILD", tmp_path)
+    now = time.time()
+    for number in range(build.KEPT_SOLUTIONS + 4):
+        folder = tmp_path / "release" / "solutions" / f"s{number}"
+        folder.mkdir(parents=True)
+        used = now - number if number < build.KEPT_SOLUTIONS + 2 else now - 2 * build.IN_USE_S
+        os.utime(folder, (used, used))
+    build.prune_solutions("release")
+    left = {path.name for path in (tmp_path / "release" / "solutions").iterdir()}
+    assert left == {f"s{number}" for number in range(build.KEPT_SOLUTIONS + 2)}
