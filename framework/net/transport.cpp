@@ -270,7 +270,7 @@ void Transport::count_frame(Direction direction, MessageType type, std::size_t b
 
 void Transport::tell_of_too_long(MessageType type, std::size_t bytes, const NodeId& peer) {
   if (!told_of_too_long_.insert(type).second) return;  // it is tried again and again
-  const std::vector<std::string> names = message_names();
+  const std::vector<std::string>& names = message_names();
   log_line(options_.self, "a message with " + std::to_string(bytes) + " bytes for " + peer +
                               " is not sent, since a frame has at most " +
                               std::to_string(kMaxFrameBodyBytes) + ": " +
