@@ -222,7 +222,7 @@ TEST_F(HttpTest, late_answer_after_stop_is_swallowed) {
   server_ = std::make_unique<HttpServer>(
       io_, HttpOptions{{"127.0.0.1", 0}, std::chrono::seconds(20), 1000, 8}, metrics_);
   server_->start(
-      [&](const HttpRequest&, const HttpServer::Respond& respond) { kept = std::move(respond); },
+      [&](const HttpRequest&, HttpServer::Respond respond) { kept = std::move(respond); },
       [](const HttpRequest&) { return std::string_view("/any"); });
   tcp::socket socket = connect();
   boost::asio::write(socket, boost::asio::buffer(get("/")));
