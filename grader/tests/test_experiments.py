@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from dynamolab.errors import GraderTrouble, LabError
-from dynamolab.experiments import _page
+from dynamolab.experiments import _gossip_page, _page, gossip
 from dynamolab.experiments import all as every
 from dynamolab.experiments._table import Table
 
@@ -87,3 +87,21 @@ def test_all_experiments_stand_on_one_page(
     assert page.index("<h2>About one</h2><p>one was") < page.index("<h2>About two</h2><p>two was")
     assert all(words[:2] == ["--solution", "reference"] for words in asked)
     assert all("--with" in words for words in asked)
+
+
+def test_gossip_rows_count_rounds_and_stand_beside_theory(tmp_path: Path) -> None:
+    rows = [
+        gossip.Row(9, ((1, 4, 9), (1, 3, 8, 9))),
+        gossip.Row(27, ((1, 2, 9, 20, 27),)),
+    ]
+    assert rows[0].rounds == [2, 3], "the first number is before any round"
+    assert (rows[0].mean, rows[0].worst) == (2.5, 3)
+    assert rows[1].both_ways == pytest.approx(3.0)
+    assert rows[1].push_alone == pytest.approx(8.05, abs=0.01)
+    told = _gossip_page.summary(rows).splitlines()
+    assert told[2].split() == ["9", "2.5", "3", "2.0", "5.4"]
+    pytest.importorskip("matplotlib")
+    page = _gossip_page.write(tmp_path, rows, gossip.parser().parse_args(["--events", "2"]))
+    text = page.read_text(encoding="utf-8")
+    assert "<td>27</td><td>4.0</td><td>4</td>" in text and "2 times, one change" in text
+    assert (tmp_path / "gossip.png").stat().st_size > 0
