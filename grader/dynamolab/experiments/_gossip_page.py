@@ -32,9 +32,7 @@ def _cells(row: Row) -> list[str]:
 
 
 def _plot(rows: Sequence[Row]) -> Any:
-    figure, (sizes, spread) = shared.pyplot().subplots(
-        1, 2, figsize=(9, 4.2), layout="constrained"
-    )
+    figure, (sizes, spread) = shared.pyplot().subplots(1, 2, figsize=(9, 4.2), layout="constrained")
     for name, label, colour, style in LINES:
         sizes.plot(
             [row.members for row in rows],
@@ -76,8 +74,8 @@ def write(folder: Path, rows: Sequence[Row], arguments: argparse.Namespace) -> P
         shared.drawn(_plot(rows), folder, "gossip"),
         shared.table((heads,), [_cells(row) for row in rows]),
         "<p><b>log₃ n</b>: news told both ways, where each round roughly triples the knowers; the leading "
-        "term, to which O(log log n) rounds are added (Karp, Schindelhauer, Shenker, Vöcking: Randomized Rumor "
-        "Spreading, FOCS 2000). <b>log₂ n + ln n</b>: news only pushed (Pittel: On Spreading a Rumor, "
+        "term, to which O(log log n) rounds are added (Karp, Schindelhauer, Shenker, Vöcking: "
+        "Randomized Rumor Spreading, FOCS 2000). <b>log₂ n + ln n</b>: news only pushed (Pittel: On Spreading a Rumor, "
         "1987). Both speak of rounds in step. Here each node has a beat of its own, so that news can "
         "travel more than one hop in a round.</p>"
         "<p>Every node holds the whole history, n events for n nodes, so memory grows with n². That bounds "

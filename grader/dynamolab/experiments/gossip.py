@@ -19,9 +19,7 @@ from dynamolab.paths import RESULTS
 
 LAB = 1
 SIZES = (4, 8, 16, 32, 64, 128, 256, 512, 1024)
-MOST = (
-    1024  # Each node holds the whole history: n² events, in one host of bounded memory.
-)
+MOST = 1024  # Each node holds the whole history: n² events, in one host of bounded memory.
 
 
 @dataclass(frozen=True)
@@ -29,9 +27,7 @@ class Row:
     """One size of the cluster."""
 
     members: int
-    knowers: tuple[
-        tuple[int, ...], ...
-    ]  # Per event: how many knew it after 0, 1, 2 … rounds.
+    knowers: tuple[tuple[int, ...], ...]  # Per event: how many knew it after 0, 1, 2 … rounds.
 
     @property
     def rounds(self) -> list[int]:
@@ -62,10 +58,7 @@ def measure(arguments: argparse.Namespace) -> list[Row]:
     table = Table.of("gossip", LAB, "B", arguments)
     sizes = [size for size in SIZES if size < arguments.nodes] + [arguments.nodes]
     documents = table.rows((size, arguments.events, arguments.seed) for size in sizes)
-    return [
-        Row(one["members"], tuple(tuple(each) for each in one["knowers"]))
-        for one in documents
-    ]
+    return [Row(one["members"], tuple(tuple(each) for each in one["knowers"])) for one in documents]
 
 
 def parser() -> argparse.ArgumentParser:
