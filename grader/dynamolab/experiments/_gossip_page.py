@@ -69,15 +69,16 @@ def write(folder: Path, rows: Sequence[Row], arguments: argparse.Namespace) -> P
     """Writes gossip.svg and .png, and index.html with plots and table; the page's path."""
     heads = "".join(f"<th>{head}</th>" for head in HEADS)
     parts = (
-        f"<p>Simulated nodes with membership alone, all with the same history. {arguments.events} times, "
-        "one change is made at one of them, and all are asked once a gossip period who knows it.</p>",
+        "<p>Simulated nodes with membership alone, all with the same history. "
+        f"{arguments.events} times, one change is made at one of them, and all are asked once a gossip "
+        "period who knows it.</p>",
         shared.drawn(_plot(rows), folder, "gossip"),
         shared.table((heads,), [_cells(row) for row in rows]),
-        "<p><b>log₃ n</b>: news told both ways, where each round roughly triples the knowers; the leading "
-        "term, to which O(log log n) rounds are added (Karp, Schindelhauer, Shenker, Vöcking: "
-        "Randomized Rumor Spreading, FOCS 2000). <b>log₂ n + ln n</b>: news only pushed (Pittel: "
-        "On Spreading a Rumor, 1987). Both speak of rounds in step. Here each node has a beat of its own, so that news can "
-        "travel more than one hop in a round.</p>"
+        "<p><b>log₃ n</b>: news told both ways, where each round roughly triples the knowers; the "
+        "leading term, to which O(log log n) rounds are added (Karp, Schindelhauer, Shenker, Vöcking: "
+        "Randomized Rumor Spreading, FOCS 2000). <b>log₂ n + ln n</b>: news only pushed (Pittel: On "
+        "Spreading a Rumor, 1987). Both speak of rounds in step. Here each node has a beat of its own, "
+        "so that news can travel more than one hop in a round.</p>"
         "<p>Every node holds the whole history, n events for n nodes, so memory grows with n². That bounds "
         "the size that can be measured.</p>",
     )
