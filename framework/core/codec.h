@@ -1,5 +1,6 @@
 // The binary codec. Only the framework's and the grader's .cpp files include this; a student's file
-// sees to_bytes and from_bytes as declarations (core/fields.h).
+// sees to_bytes and from_bytes as declarations (core/fields.h), and node/messages.cpp instantiates
+// them for what a solution may send or store.
 //
 // Canonical: one value has exactly one encoding, so bytes can be hashed and compared. Unsigned
 // numbers are LEB128, signed ones zigzag, strings and lists carry their length first, a struct is

@@ -21,6 +21,8 @@
 namespace dynamo {
 
 /// The canonical bytes of a given struct, for Storage and for the wire. The same on every platform.
+/// For messages and replies, what they are made of (Copy, State, VnodeRoot, TreeNode …) and lists
+/// of hashes and strings; not for structs and lists of your own.
 template <class T>
 std::string to_bytes(const T& value);
 

@@ -9,7 +9,8 @@
 
 namespace dynamo {
 
-// The codec of every struct that a solution may send or store; nowhere else is it instantiated.
+// The codec of what a solution may send or store, as core/fields.h lists it; nowhere else is it
+// instantiated.
 #define GIVEN(T)                                    \
   template std::string to_bytes<T>(const T& value); \
   template std::optional<T> from_bytes<T>(std::string_view bytes);
@@ -24,9 +25,14 @@ GIVEN(KeyState)
 GIVEN(Held)
 GIVEN(RequestId)
 GIVEN(Stamp)
+GIVEN(State)
+GIVEN(Copy)
 GIVEN(StateHash)
 GIVEN(TreeHash)
 GIVEN(TreeNode)
+GIVEN(VnodeRoot)
+GIVEN(std::vector<StateHash>)
+GIVEN(std::vector<TreeHash>)
 GIVEN(std::uint64_t)
 GIVEN(std::string)
 GIVEN(std::vector<std::string>)

@@ -43,7 +43,9 @@ class Sync : public StoreObserver {
   virtual void handle(const AskNodes& request, Responder<AskNodesReply> responder) = 0;
   virtual void handle(const AskCopies& request, Responder<AskCopiesReply> responder) = 0;
 
-  /// As lab 3's: the owners may be others now. Perhaps in the middle of a ClusterView::learn().
+  /// As lab 3's: the owners may be others now. Perhaps in the middle of a ClusterView::learn() of
+  /// your own, in a reply's callback: look afterwards whether its exchange is still the current
+  /// one.
   virtual void history_grew(const History& before) = 0;
 };
 

@@ -60,12 +60,12 @@ struct AskNodes {
 };
 struct AskNodesReply {
   Known known;
-  std::vector<TreeNode>
-      nodes;  ///< One for each path, in their order; none if the vnode is not mine.
+  /// One for each path, in their order; none if the vnode is not mine, or the question is nonsense.
+  std::vector<TreeNode> nodes;
   FIELDS(known, nodes)
 };
 
-/// "Send me your states of these keys."
+/// "Send me your states of these keys." How many you ask for at a time is yours to choose.
 struct AskCopies {
   static constexpr std::string_view type_name = "AskCopies";
   using Reply = AskCopiesReply;
@@ -76,7 +76,8 @@ struct AskCopies {
 struct AskCopiesReply {
   Known known;
   std::uint32_t answered = 0;  ///< How many keys of the question this answers, the first ones: as
-                               ///< many as a batch holds, at least one. Ask again for the rest.
+                               ///< many as have about batch_bytes of state bytes together, at
+                               ///< least one. Ask again for the rest.
   std::vector<Copy> copies;    ///< Those of them that I hold, with states, in their order.
   FIELDS(known, answered, copies)
 };

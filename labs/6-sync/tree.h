@@ -37,7 +37,8 @@ using TreePath = std::string;
 TreePath path_of(std::string_view key, std::uint32_t q);
 
 /// The place's part of the circle: both ends belong to it. If `first > last`, no key can lie there
-/// (a vnode with less than 2^60 hashes has such places).
+/// (a vnode with less than 2^60 hashes has such places). `path` has up to kMostDepth digits 0-9a-f:
+/// look before you hand in what a peer has sent.
 struct HashRange {
   KeyHash first = 0;
   KeyHash last = 0;
