@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <tuple>
 #include <type_traits>
 
@@ -35,7 +36,13 @@ using Methods =
                &Ring::vnode_of, &Ring::preference_list, &Ring::active_list, &Warmup::ping,
                &Warmup::counted, &Warmup::answered, &Transfer::complete, &Versioning::compare,
                &Versioning::join, &Versioning::write, &Versioning::merge, &Versioning::context,
-               &LocalStore::visited, &Sync::root, &Sync::node>;
+               &LocalStore::visited, &Sync::root, &Sync::node, &LocalStore::drop>;
+
+namespace detail {
+/// What travels for an argument: text that somebody owns, for a view.
+template <class A>
+using Owned = std::conditional_t<std::is_same_v<A, std::string_view>, std::string, A>;
+}  // namespace detail
 
 template <class M>
 struct MethodTraits;
@@ -43,7 +50,7 @@ template <class Module_, class R, class... A>
 struct MethodTraits<R (Module_::*)(A...)> {
   using Module = Module_;
   using Value = std::remove_cvref_t<R>;  ///< What it returns; void stays void.
-  using Arguments = std::tuple<std::remove_cvref_t<A>...>;
+  using Arguments = std::tuple<detail::Owned<std::remove_cvref_t<A>>...>;
 };
 template <class Module_, class R, class... A>
 struct MethodTraits<R (Module_::*)(A...) const> : MethodTraits<R (Module_::*)(A...)> {};

@@ -100,7 +100,7 @@ class Node final : private Env {
   /// What its exchanges have cost and moved; null without a sync.
   const SyncCounts* sync_counts() const { return sync_env_ ? &sync_env_->counts() : nullptr; }
   /// Null without a coordinator.
-  const LocalStore* store() const { return store_.get(); }
+  LocalStore* store() { return store_.get(); }
   /// What waits here for its owners; null without quorums.
   const LocalStore* hints() const { return hints_.get(); }
   /// The versioning at work: the solution's, or last write wins.

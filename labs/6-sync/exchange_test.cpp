@@ -86,7 +86,7 @@ TEST(sync, a_message_carries_at_most_so_many_roots) {
     violation(
         "of 5000 vnodes that both own all are compared within two periods, in as many "
         "messages as that takes",
-        counted(seen.size(), "of them"));
+        std::to_string(seen.size()) + " of them are");
   }
 }
 
@@ -123,6 +123,18 @@ TEST(sync, the_one_key_that_differs_is_found_and_moved) {
     if (pair.peers.moved() != std::vector<std::string>{key}) {
       violation(difference.what + ": that key is asked for or sent, and no other",
                 "these are: " + list(pair.peers.moved()));
+    }
+    const std::size_t updates = pair.peers.all<Update>().size();
+    if (!difference.here && updates > 0) {
+      violation(difference.what +
+                    ": n1 fetches that state and merges it; after that it holds what "
+                    "n2 holds, and sends nothing back",
+                "n1 sends " + summary(pair.peers));
+    }
+    const std::size_t questions = pair.peers.all<AskCopies>().size();
+    if (difference.here && difference.new_key && questions > 0) {
+      violation(difference.what + ": n1 sends it, and asks for no copy of what n2 does not hold",
+                "n1 sends " + summary(pair.peers));
     }
     std::size_t places = 0;
     for (const AskNodes& question : pair.peers.all<AskNodes>()) {
@@ -171,7 +183,7 @@ TEST(sync, what_moves_grows_with_the_differences_and_not_with_the_keys) {
     Pair pair;
     const std::vector<std::string> keys = some_keys(n);
     pair.both_hold(keys, std::string(200, 'x'), ++number);
-    pair.peers.run(kPeriod);
+    pair.peers.run(kPeriod + kPeriod / 2);
     for (const std::size_t d : {1, 10, 100}) {
       std::vector<std::string> some;
       ++number;
@@ -182,7 +194,7 @@ TEST(sync, what_moves_grows_with_the_differences_and_not_with_the_keys) {
       pair.node.lone.say("of " + std::to_string(n) + " keys n2 has " + std::to_string(d) +
                          " in a newer version");
       pair.peers.forget_said();
-      pair.peers.run(kPeriod);
+      pair.peers.run(2 * kPeriod);  // n1 may let a little time pass between its messages
       const std::size_t bytes = pair.peers.bytes();
       const std::size_t most = kFactor * formula(pair.peers.n2(), some);
       if (bytes > most) {
@@ -193,7 +205,7 @@ TEST(sync, what_moves_grows_with_the_differences_and_not_with_the_keys) {
                   std::to_string(bytes) + " bytes: " + summary(pair.peers));
       }
       for (const std::string& key : some) {
-        pair.expect_merged({{key, version(std::string(200, 'y'), number)}}, "one period later");
+        pair.expect_merged({{key, version(std::string(200, 'y'), number)}}, "two periods later");
       }
     }
   }
@@ -273,6 +285,14 @@ TEST(sync, what_changes_during_an_exchange_is_not_undone) {
   pair.expect_merged(right, "which was written in the middle of an exchange, and is the newest");
 }
 
+void expect_few_paths(const Peers& peers, const std::string& when) {
+  for (const AskNodes& question : peers.all<AskNodes>()) {
+    if (question.paths.size() <= AskNodes::kMostPaths) continue;
+    violation("an AskNodes asks for at most 64 places" + when,
+              "one asks for " + std::to_string(question.paths.size()));
+  }
+}
+
 TEST(sync, states_travel_in_batches) {
   NodeSetup setup = sync_setup(kPeriod);
   setup.config.batch_bytes = 3000;
@@ -306,11 +326,20 @@ TEST(sync, states_travel_in_batches) {
               counted(update.copies.size(), "state") + ", and " + std::to_string(bytes) +
                   " bytes without the last one");
   }
-  for (const AskNodes& question : pair.peers.all<AskNodes>()) {
-    if (question.paths.size() <= AskNodes::kMostPaths) continue;
-    violation("an AskNodes asks for at most 64 places",
-              "one asks for " + std::to_string(question.paths.size()));
-  }
+  expect_few_paths(pair.peers, "");
+  // Of one large vnode all keys differ, so that hundreds of places do.
+  setup = sync_setup(kPeriod);
+  setup.config.q = 1;
+  Pair large(setup);
+  const std::vector<std::string> many = some_keys(2500);
+  large.both_hold(many);
+  for (const std::string& key : many) large.peers.n2().hold(key, version("newer", 2));
+  large.node.lone.say("n2 has a newer version of each of 2500 keys of one vnode");
+  large.peers.run(3 * kPeriod);
+  expect_few_paths(large.peers, ", though hundreds of places of one vnode differ");
+  std::map<std::string, State> newer;
+  for (const std::string& key : many) newer[key] = version("newer", 2);
+  large.expect_merged(newer, "of one vnode, in which all 2500 keys differed");
 }
 
 /// The vnodes that n1 and `peer` both own.
