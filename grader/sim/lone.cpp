@@ -112,6 +112,27 @@ struct Lone::State {
   }
 };
 
+namespace {
+
+/// What a request says, beside what its sender knows of the members: " {vnode 3, paths [0, 7]}"
+std::string request_words(const Lone::Call& call) {
+  constexpr std::size_t kMost = 100;
+  const std::string text = message_to_json(call.type, false, call.bytes).value_or("");
+  Json said = json::parse(text);
+  if (!said.is_object()) return "";
+  bool events = false;
+  if (said.contains("known")) {
+    const Json& known = said["known"];
+    events = known.is_object() && known.contains("events") && !known["events"].empty();
+    said.erase("known");
+  }
+  std::string told = said.empty() ? "" : in_words(json::text(said), kMost);
+  if (events) told += told.empty() ? "with events" : ", with events";
+  return told.empty() ? "" : " {" + told + "}";
+}
+
+}  // namespace
+
 NodeSetup lone_setup() {
   NodeSetup setup{"n1", 1, {}};
   setup.config.modules = {"membership", "ring"};
@@ -187,7 +208,7 @@ void Lone::end_call(CallId id, const Result<std::string>& outcome) {
   if (call == state_->calls.end())
     throw std::logic_error("the check ends a call that the node did not make");
   state_->tell([call = *call, outcome] {
-    return "its " + name_of_message(call.type) + " to " + call.to +
+    return "its " + name_of_message(call.type) + " to " + call.to + request_words(call) +
            (outcome.ok()
                 ? " is answered: " +
                       in_words(

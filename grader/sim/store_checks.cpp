@@ -80,8 +80,11 @@ std::string wrong_with(const std::string& key, const std::vector<NodeId>& owners
   for (const NodeId& owner : judged) {
     const auto mine = held_by(owner);
     if (mine && mine->state == held_by(*holder)->state) continue;
-    return "of the owners " + list(owners) + " of " + key + ", " + *holder + " holds " +
-           described(held_by(*holder)) + " and " + owner + " " + described(mine);
+    const std::string first = described(held_by(*holder));
+    const std::string other = described(mine);
+    return "of the owners " + list(owners) + " of " + key + ", " + *holder + " holds " + first +
+           " and " + owner + " " +
+           (first == other ? "the same, with another clock or stamp" : other);
   }
   return "";
 }

@@ -39,10 +39,10 @@ std::map<std::string, State> differ_somewhere(Pair& pair, std::uint64_t number,
 
 TEST(sync, a_peer_that_dies_in_the_middle_costs_a_retry) {
   const std::vector<std::pair<MessageType, std::string>> moments = {
-      {message_number<CompareRoots>, "CompareRoots"},
-      {message_number<AskNodes>, "AskNodes"},
-      {message_number<AskCopies>, "AskCopies"},
-      {message_number<Update>, "Update"}};
+      {message_number<CompareRoots>, "a CompareRoots"},
+      {message_number<AskNodes>, "an AskNodes"},
+      {message_number<AskCopies>, "an AskCopies"},
+      {message_number<Update>, "an Update"}};
   Pair pair;
   pair.both_hold(some_keys(200));
   std::uint64_t number = 1;
@@ -63,9 +63,9 @@ TEST(sync, a_peer_that_dies_in_the_middle_costs_a_retry) {
       pair.peers.run(kSoon);
       pair.peers.instead = nullptr;
       if (ended == 0) {
-        violation("to compare and to merge, n1 sends n2 a message of each kind, a " + name +
-                      " among them",
-                  "it sends none");
+        violation(
+            "to compare and to merge, n1 sends n2 a message of each kind, " + name + " among them",
+            "it sends none");
       }
       pair.expect_merged(right, "though n2 did not answer two messages " + name +
                                     ": the next exchange, a period later, finds the same again");
@@ -282,17 +282,17 @@ void answer_under_another_digest(Pair& pair, std::uint64_t number, const std::st
   };
   pair.peers.run(3 * kPeriod);
   if (pair.peers.instead) {
-    violation("n1 begins a new exchange with n2 each period, and sends a " + name + " in it",
-              shown ? "after that " + name + " no exchange began" : "it sends no " + name);
+    violation("n1 begins a new exchange with n2 each period, and sends " + name + " in it",
+              shown ? "after that " + name + " no exchange began" : "it sends none");
   }
   if (!after.empty()) {
-    violation("n2's reply to a " + name +
+    violation("n2's reply to " + name +
                   " shows another history: the two may not own the same, so "
                   "that exchange is over",
               "n1 goes on with a message " + after);
   }
   if (!told) {
-    violation("n2's reply to a " + name +
+    violation("n2's reply to " + name +
                   " has shown another digest, so n1's next request to it "
                   "carries n1's events",
               "its next CompareRoots lacks some of them");
@@ -304,8 +304,8 @@ void answer_under_another_digest(Pair& pair, std::uint64_t number, const std::st
 TEST(sync, under_other_histories_only_histories_are_exchanged) {
   Pair pair;
   pair.both_hold(some_keys(200));
-  answer_under_another_digest<CompareRoots>(pair, 2, "CompareRoots");
-  answer_under_another_digest<AskNodes>(pair, 3, "AskNodes");
+  answer_under_another_digest<CompareRoots>(pair, 2, "a CompareRoots");
+  answer_under_another_digest<AskNodes>(pair, 3, "an AskNodes");
   const Known other{{3, 4}, {}};
   const auto judge = [&](const std::string& what, const Known& known) {
     if (tells_all(known, pair.node.history)) return;
@@ -355,7 +355,8 @@ TEST(sync, peers_come_up_in_turn) {
     violation(
         "in 24 periods, of which n3 answers in none, all others have their turns, and n3 is "
         "tried now and then",
-        "n1 begins " + std::to_string(questions(peer)) + " exchanges with " + peer);
+        "n1 begins " + std::to_string(questions(peer)) +
+            (questions(peer) == 1 ? " exchange with " : " exchanges with ") + peer);
   }
 }
 
