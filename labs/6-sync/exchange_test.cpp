@@ -331,15 +331,15 @@ TEST(sync, states_travel_in_batches) {
   setup = sync_setup(kPeriod);
   setup.config.q = 1;
   Pair large(setup);
-  const std::vector<std::string> many = some_keys(2500);
+  const std::vector<std::string> many = some_keys(1500);
   large.both_hold(many);
   for (const std::string& key : many) large.peers.n2().hold(key, version("newer", 2));
-  large.node.lone.say("n2 has a newer version of each of 2500 keys of one vnode");
-  large.peers.run(3 * kPeriod);
+  large.node.lone.say("n2 has a newer version of each of 1500 keys of one vnode");
+  large.peers.run(12 * kPeriod);
   expect_few_paths(large.peers, ", though hundreds of places of one vnode differ");
   std::map<std::string, State> newer;
   for (const std::string& key : many) newer[key] = version("newer", 2);
-  large.expect_merged(newer, "of one vnode, in which all 2500 keys differed");
+  large.expect_merged(newer, "of one vnode, in which all 1500 keys differed");
 }
 
 /// The vnodes that n1 and `peer` both own.
