@@ -293,7 +293,21 @@ void expect_few_paths(const Peers& peers, const std::string& when) {
   }
 }
 
-TEST(sync, states_travel_in_batches) {
+/// Of one vnode all keys differ, so that hundreds of places do.
+void a_large_vnode_takes_many_questions() {
+  Pair large;
+  const std::vector<std::string> many = keys_of(3, 1500);
+  large.both_hold(many);
+  for (const std::string& key : many) large.peers.n2().hold(key, version("newer", 2));
+  large.node.lone.say("n2 has a newer version of each of 1500 keys of one vnode");
+  large.peers.run(12 * kPeriod);
+  expect_few_paths(large.peers, ", though hundreds of places of one vnode differ");
+  std::map<std::string, State> newer;
+  for (const std::string& key : many) newer[key] = version("newer", 2);
+  large.expect_merged(newer, "of one vnode, in which all 1500 keys differed");
+}
+
+void states_are_moved_in_batches() {
   NodeSetup setup = sync_setup(kPeriod);
   setup.config.batch_bytes = 3000;
   Pair pair(setup);
@@ -327,19 +341,11 @@ TEST(sync, states_travel_in_batches) {
                   " bytes without the last one");
   }
   expect_few_paths(pair.peers, "");
-  // Of one large vnode all keys differ, so that hundreds of places do.
-  setup = sync_setup(kPeriod);
-  setup.config.q = 1;
-  Pair large(setup);
-  const std::vector<std::string> many = some_keys(1500);
-  large.both_hold(many);
-  for (const std::string& key : many) large.peers.n2().hold(key, version("newer", 2));
-  large.node.lone.say("n2 has a newer version of each of 1500 keys of one vnode");
-  large.peers.run(12 * kPeriod);
-  expect_few_paths(large.peers, ", though hundreds of places of one vnode differ");
-  std::map<std::string, State> newer;
-  for (const std::string& key : many) newer[key] = version("newer", 2);
-  large.expect_merged(newer, "of one vnode, in which all 1500 keys differed");
+}
+
+TEST(sync, states_travel_in_batches) {
+  states_are_moved_in_batches();
+  a_large_vnode_takes_many_questions();
 }
 
 /// The vnodes that n1 and `peer` both own.
