@@ -107,7 +107,7 @@ class Stamps {
   static constexpr std::string_view kKey = "last stamp";
 
   /// An encoded number takes up to 10 bytes, and a stamp has three, the name and its length.
-  std::size_t largest_bytes() const { return 3 * 10 + env_.self().size() + 10; }
+  std::size_t largest_bytes() const { return 40 + env_.self().size(); }
 
   Env& env_;
   Stamp last_;  ///< As on disk; sequence 0: none was made yet.

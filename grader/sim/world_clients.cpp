@@ -1,6 +1,5 @@
 // Clients: they ask a node, and hear its answer at the moment at which it leaves the node.
 #include <algorithm>
-#include <ranges>
 #include <stdexcept>
 #include <utility>
 
@@ -128,7 +127,8 @@ std::string question(const ClientOperation& operation) {
 
 /// What `client` read last of the key.
 std::string World::State::last_read(const std::string& client, const std::string& key) const {
-  for (const auto& asked : std::views::reverse(clients)) {
+  for (std::size_t left = clients.size(); left > 0; --left) {
+    const ClientOperation& asked = clients[left - 1];
     const bool answered = asked.outcome == Outcome::found || asked.outcome == Outcome::absent;
     if (!asked.write() && answered && asked.id.client == client && asked.key == key) {
       return asked.read_context;
@@ -238,7 +238,7 @@ ClientNumber World::write(const NodeId& at, const std::string& key,
   action.context = to_hex(context);
   action.request = id;
   action.hosts = w;
-  act(std::move(action));
+  act(action);
   return state_->clients.size() - 1;
 }
 
@@ -248,7 +248,7 @@ ClientNumber World::read(const NodeId& at, const std::string& key, std::uint32_t
   action.nodes = {at};
   action.key = key;
   action.hosts = r;
-  act(std::move(action));
+  act(action);
   return state_->clients.size() - 1;
 }
 

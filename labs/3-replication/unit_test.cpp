@@ -283,7 +283,7 @@ TEST(replication, a_read_says_found_absent_or_not_mine) {
   const std::string key = node.key(true);
   const std::string foreign = node.key(false);
   const auto judge = [&](const std::string& asked, Holding right, const std::string& why) {
-    const ReadReply reply = node.ask(Read{node.known(), asked});
+    ReadReply reply = node.ask(Read{node.known(), asked});
     if (reply.holding != right) {
       violation("n1 answers \"" + name_of(right) + "\": " + why,
                 "it answers \"" + name_of(reply.holding) + "\"");

@@ -206,7 +206,7 @@ TEST(quorum, a_hint_for_a_removed_node_goes_to_the_owners_of_today) {
   const std::vector<NodeId> today = node.owners(keeper.key);
   node.all(Conduct::confirms);
   node.peers[keeper.owner].conduct = Conduct::is_silent;
-  const NodeId slow = today.back();
+  const NodeId& slow = today.back();
   node.peers[slow].conduct = Conduct::is_silent;
   node.look_anew();
   node.pass(4s);

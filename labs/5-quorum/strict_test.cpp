@@ -62,7 +62,7 @@ TEST(quorum, the_slowest_owner_adds_no_latency) {
     settle(world);
     const std::string key = key_name(world, 0);
     const std::vector<NodeId> owners = preference_list(world, key);
-    const NodeId slow = owners[world.seed() % 3];
+    const NodeId& slow = owners[world.seed() % 3];
     slow_down(world, slow);
     std::vector<NodeId> fast;
     for (const NodeId& owner : owners) {
@@ -101,7 +101,7 @@ class Clients {
     Client& client = clients_[random_.below(clients_.size())];
     if (client.open && world_.client(*client.open).pending()) return;
     const std::vector<NodeId> nodes = world_.up_nodes();
-    const NodeId at = nodes[random_.below(nodes.size())];
+    const NodeId& at = nodes[random_.below(nodes.size())];
     const std::string key = key_name(world_, random_.below(2));
     const auto hosts = static_cast<std::uint32_t>(1 + random_.below(3));
     if (client.open) hear(client, world_.client(*client.open));
@@ -175,7 +175,7 @@ TEST(quorum, strict_refuses_on_the_side_with_too_few_owners) {
     const std::string key = key_name(world, 0);
     const std::vector<NodeId> owners = preference_list(world, key);
     must_be_done(world, put(world, owners[0], key, "before", 3), "all nodes are up");
-    const NodeId lonely = owners[world.seed() % 3];
+    const NodeId& lonely = owners[world.seed() % 3];
     std::vector<NodeId> few = nodes_but(world, owners);  // more nodes than the other side has
     few.push_back(lonely);
     const std::vector<NodeId> rest = nodes_but(world, few);
@@ -218,8 +218,8 @@ TEST(quorum, an_acknowledged_put_outlives_its_coordinators_restart) {
     settle(world);
     const std::string key = key_name(world, 0);
     const std::vector<NodeId> owners = preference_list(world, key);
-    const NodeId at = owners[world.seed() % 3];
-    const NodeId away = owners[(world.seed() + 1) % 3];
+    const NodeId& at = owners[world.seed() % 3];
+    const NodeId& away = owners[(world.seed() + 1) % 3];
     const Away how = way(world.seed() / 3);
     send_away(world, away, how);
     must_be_done(world, put(world, at, key, "milk", 2), "two owners can be reached");
@@ -243,7 +243,7 @@ TEST(quorum, a_kill_in_the_middle_of_a_put_leaves_all_or_nothing) {
     settle(world);
     const std::string key = key_name(world, 0);
     const std::vector<NodeId> owners = preference_list(world, key);
-    const NodeId at = owners[world.seed() % 3];
+    const NodeId& at = owners[world.seed() % 3];
     const std::vector<NodeId> others = nodes_but(world, {at});
     if (world.seed() % 2 == 0) {
       for (const NodeId& owner : others) world.isolate(owner);
@@ -297,9 +297,9 @@ TEST(quorum, a_get_mends_a_replica_though_its_debtor_is_gone) {
     settle(world);
     const std::string key = key_name(world, 0);
     const std::vector<NodeId> owners = preference_list(world, key);
-    const NodeId coordinator = owners[world.seed() % 3];
-    const NodeId sleeper = owners[(world.seed() + 1) % 3];
-    const NodeId witness = owners[(world.seed() + 2) % 3];
+    const NodeId& coordinator = owners[world.seed() % 3];
+    const NodeId& sleeper = owners[(world.seed() + 1) % 3];
+    const NodeId& witness = owners[(world.seed() + 2) % 3];
     if (world.seed() % 2 == 0) {
       const ClientOperation& old = put(world, witness, key, "old", 3);
       must_be_done(world, old, "all nodes are up");

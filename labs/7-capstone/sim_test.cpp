@@ -111,6 +111,8 @@ struct Operator {
   void remove(World& world, const NodeId& node) { change(world, "remove", node, members, outside); }
 
  private:
+  // By value, since it may be an element of `from`.
+  // NOLINTNEXTLINE(performance-unnecessary-value-param)
   static void change(World& world, const std::string& what, NodeId node, std::vector<NodeId>& from,
                      std::vector<NodeId>& to) {
     const Operation asked = what == "add" ? world.add("n1", node) : world.remove("n1", node);
@@ -207,6 +209,7 @@ TEST(capstone, full_disks_refuse_and_lose_nothing) {
     Clients clients(world, random, 3, 4);
     form_store(world, clients);
     std::vector<NodeId> full;
+    full.reserve(3);
     for (int count = 0; count < 3; ++count) full.push_back(world.nodes()[random.below(5)]);
     for (const NodeId& node : full) {
       world.fill_disk(node);

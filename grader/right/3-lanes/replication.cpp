@@ -671,7 +671,7 @@ class VnodeTransfer final : public Transfer {
       sources_[source].busy = true;
       const AskTransfer question{histories_.to(source), env_.self(), env_.incarnation(), vnodes};
       env_.call(source, question, config_.call_timeout,
-                [this, source](Result<AskTransferReply> reply) {
+                [this, source = source](Result<AskTransferReply> reply) {
                   sources_[source].busy = false;
                   if (reply.ok()) {
                     sources_[source].failures = 0;

@@ -193,7 +193,7 @@ void expect_no_more(const World& world, const Traffic& before, std::size_t state
                     std::size_t moved) {
   EXPECT_GT(moved, 50u);
   EXPECT_EQ(states, moved);
-  EXPECT_LE((store_traffic(world) - before).bytes, moved * 1100 + 200 * 6 * 60);
+  EXPECT_LE((store_traffic(world) - before).bytes, moved * 1100 + 72'000);
 }
 
 TEST(sim_transfer, a_join_moves_what_the_joiner_holds_and_no_more) {
