@@ -6,7 +6,6 @@
 #include <map>
 #include <set>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "sync_node.h"
@@ -201,8 +200,7 @@ class Peers {
 
 /// A check of n1 and one co-owner, n2: every period is an exchange with it.
 struct Pair {
-  explicit Pair(NodeSetup setup = sync_setup(kPeriod))
-      : node(2, std::move(setup)), peers(node, 2) {}
+  explicit Pair(const NodeSetup& setup = sync_setup(kPeriod)) : node(2, setup), peers(node, 2) {}
 
   /// Both hold these.
   void both_hold(const std::vector<std::string>& keys, const std::string& text = "milk",

@@ -59,7 +59,7 @@ inline std::size_t bytes_but_the_last(const std::vector<Copy>& copies) {
 
 /// n1, one of three members: it owns every key.
 struct SyncNode : OneNode {
-  explicit SyncNode(std::size_t members = 3, NodeSetup setup = sync_setup())
+  explicit SyncNode(std::size_t members = 3, const NodeSetup& setup = sync_setup())
       : OneNode(members, setup, setup.self == "n1"),
         q(setup.config.q),
         batch_bytes(setup.config.batch_bytes) {}
@@ -86,6 +86,7 @@ struct SyncNode : OneNode {
   void hold_all(const std::vector<std::string>& keys, const std::string& text = "milk",
                 std::uint64_t number = 1) {
     std::vector<Copy> copies;
+    copies.reserve(keys.size());
     for (const std::string& key : keys) copies.push_back(copy_of(key, version(text, number)));
     hold(copies);
   }

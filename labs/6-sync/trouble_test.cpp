@@ -50,7 +50,7 @@ TEST(sync, a_peer_that_dies_in_the_middle_costs_a_retry) {
     for (const bool refused : {false, true}) {
       const auto right = differ_somewhere(pair, ++number);
       int ended = 0;
-      pair.peers.instead = [&](const Lone::Call& call) {
+      pair.peers.instead = [&, type = type](const Lone::Call& call) {
         if (call.type != type || ended == 2) return false;
         ++ended;
         if (refused) {
