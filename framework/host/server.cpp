@@ -4,6 +4,7 @@
 #include <stdexcept>
 #include <utility>
 
+#include "host/protocol_writer.h"
 #include "storage/memory_store.h"
 
 namespace dynamo::host {
@@ -22,8 +23,7 @@ class Recorder final : public Effects, public MemoryStore::Watcher {
   }
   void end(bool taken) {
     in_handler_ = false;
-    out_.number(static_cast<std::uint64_t>(Item::handled));
-    out_.number(taken ? 1 : 0);
+    out_.handled(taken);
   }
 
   void call(CallId id, const NodeId& to, MessageType type, std::string bytes,
@@ -32,50 +32,41 @@ class Recorder final : public Effects, public MemoryStore::Watcher {
       throw std::length_error("call: a node's name of " + std::to_string(to.size()) +
                               " bytes; it must have 1 to " + std::to_string(kMaxNodeIdBytes));
     }
-    item(Item::call, "message", bytes.size());
-    out_.number(id);
-    out_.bytes(to);
-    out_.number(type);
-    out_.bytes(bytes);
-    codec::write(out_, timeout);
+    check("message", bytes.size());
+    out_.call(id, to, type, bytes, timeout);
   }
   void reply(RequestToken token, std::string bytes) override {
-    item(Item::reply, "reply", bytes.size());
-    out_.number(token);
-    out_.bytes(bytes);
+    check("reply", bytes.size());
+    out_.reply(token, bytes);
   }
   void set_timer(TimerId id, Duration delay) override {
-    item(Item::set_timer, "timer", 0);
-    out_.number(static_cast<std::uint64_t>(id));
-    codec::write(out_, delay);
+    check("timer", 0);
+    out_.set_timer(id, delay);
   }
   void cancel_timer(TimerId id) override {
-    item(Item::cancel_timer, "timer", 0);
-    out_.number(static_cast<std::uint64_t>(id));
+    check("timer", 0);
+    out_.cancel_timer(id);
   }
   void note(std::string_view text) override {
     text = text.substr(0, kMaxNoteBytes);
-    item(Item::note, "note", text.size());
-    out_.bytes(text);
+    check("note", text.size());
+    out_.note(text);
   }
   void wrote(std::string_view space, std::string_view key, std::string_view value) override {
-    item(Item::put, "value", value.size());
-    out_.bytes(space);
-    out_.bytes(key);
-    out_.bytes(value);
+    check("value", value.size());
+    out_.put(space, key, value);
   }
   void erased(std::string_view space, std::string_view key) override {
-    item(Item::erase, "key", 0);
-    out_.bytes(space);
-    out_.bytes(key);
+    check("key", 0);
+    out_.erase(space, key);
   }
   void result(std::string_view bytes) {
-    item(Item::result, "result", bytes.size());
-    out_.bytes(bytes);
+    check("result", bytes.size());
+    out_.result(bytes);
   }
 
  private:
-  void item(Item kind, std::string_view what, std::size_t payload) {
+  void check(std::string_view what, std::size_t payload) {
     if (!in_handler_) {
       throw std::logic_error("Env was used in a constructor or destructor of a module (a " +
                              std::string(what) + "); wait for start()");
@@ -93,11 +84,10 @@ class Recorder final : public Effects, public MemoryStore::Watcher {
       throw std::length_error("one handler sent and wrote more than " +
                               std::to_string(kMaxHandlerBytes) + " bytes");
     }
-    out_.number(static_cast<std::uint64_t>(kind));
   }
 
   std::string& bytes_;
-  codec::Writer out_;
+  ItemWriter out_;
   std::size_t began_at_ = 0;  ///< Where in the answer the handler that runs now began.
   std::size_t items_ = 0;     ///< That it has made so far.
   bool in_handler_ = false;
@@ -151,7 +141,7 @@ void HostServer::begin(std::string_view batch) {
 bool HostServer::run(std::string& answer) {
   std::swap(answer_, answer);  // residents write to answer_; the caller gets the buffer back below
   answer_.clear();
-  codec::Writer out(answer_);
+  ItemWriter out(answer_);
   while (batch_.left() > 0 && answer_.size() < kFullAnswerBytes) {
     if (hooks_.at_work != nullptr) hooks_.at_work->store(index_, std::memory_order_relaxed);
     const auto command = take<Command>(batch_);
@@ -159,8 +149,7 @@ bool HostServer::run(std::string& answer) {
     ++index_;
   }
   const bool finished = batch_.left() == 0;
-  out.number(static_cast<std::uint64_t>(finished ? Item::finished : Item::full));
-  if (finished) out.number(allocations_);
+  finished ? out.finished(allocations_) : out.full();
   std::swap(answer_, answer);
   return finished;
 }

@@ -6,8 +6,11 @@
 #include <limits>
 #include <memory>
 #include <optional>
+#include <tuple>
+#include <type_traits>
 #include <utility>
 
+#include "core/codec.h"
 #include "core/json.h"
 #include "node/error_status.h"
 #include "node/kv_api.h"
@@ -114,13 +117,6 @@ HttpResponse unknown_peer(const Peers& peers, const NodeId& id) {
                     "\"" + id + "\" is not in the peers file, which names: " + known);
 }
 
-HttpResponse change(Node& node, const Peers& peers, const NodeId& subject, bool join) {
-  if (node.membership() == nullptr) return not_at_work("membership");
-  if (!peers.contains(subject)) return unknown_peer(peers, subject);
-  return status_response(join ? node.membership()->add(subject)
-                              : node.membership()->remove(subject));
-}
-
 HttpResponse metrics(RealNode& real, Node& node) {
   net::Metrics& metrics = real.metrics();
   if (Membership* membership = node.membership()) {
@@ -138,13 +134,6 @@ HttpResponse metrics(RealNode& real, Node& node) {
       "dynamo_uptime_seconds",
       static_cast<std::uint64_t>(real.moment().now.time_since_epoch() / std::chrono::seconds(1)));
   return {200, "text/plain; version=0.0.4; charset=utf-8", metrics.text(), {}};
-}
-
-HttpResponse ping(Node& node, const Peers& peers, const NodeId& peer) {
-  if (node.warmup() == nullptr) return not_at_work("warmup");
-  if (!peers.contains(peer)) return unknown_peer(peers, peer);
-  node.warmup()->ping(peer);
-  return json_response({{"done", true}});
 }
 
 HttpResponse warmup(Node& node) {
@@ -189,18 +178,36 @@ void serve_ring(RealNode& real, const HttpRequest& request, Respond respond) {
               [key = key->second](Node& node) { return place_of(node, key); });
 }
 
+/// A method of a module, given the name that stands third in the path. `answer` makes a response of
+/// what it returned.
+template <auto M, class Answer>
+void ask_about_peer(RealNode& real, const HttpRequest& request, Respond respond,
+                    std::string_view module, Answer answer) {
+  using Value = typename MethodTraits<decltype(M)>::Value;
+  using Decoded = std::conditional_t<std::is_void_v<Value>, Done, Value>;
+  const NodeId& peer = request.path[2];
+  const Peers& peers = real.options().peers;
+  if (!peers.contains(peer)) return respond(unknown_peer(peers, peer));
+  real.invoke(method_id<M>, codec::encode(std::tuple(peer)),
+              [respond = std::move(respond), module, answer](const auto& result) {
+                if (!result) return respond(not_at_work(module));
+                respond(answer(codec::decode<Decoded>(*result).value()));
+              });
+}
+
 void serve_members(RealNode& real, const HttpRequest& request, Respond respond) {
-  answer_with(
-      real, std::move(respond),
-      [&peers = real.options().peers, subject = request.path[2],
-       join = request.method == "POST"](Node& node) { return change(node, peers, subject, join); });
+  if (request.method == "POST") {
+    return ask_about_peer<&Membership::add>(real, request, std::move(respond), "membership",
+                                            status_response);
+  }
+  ask_about_peer<&Membership::remove>(real, request, std::move(respond), "membership",
+                                      status_response);
 }
 
 void serve_ping(RealNode& real, const HttpRequest& request, Respond respond) {
-  answer_with(real, std::move(respond),
-              [&peers = real.options().peers, peer = request.path[2]](Node& node) {
-                return ping(node, peers, peer);
-              });
+  ask_about_peer<&Warmup::ping>(real, request, std::move(respond), "warmup", [](const Done&) {
+    return json_response({{"done", true}});
+  });
 }
 
 // NOLINTNEXTLINE(performance-unnecessary-value-param): the others in the table keep it

@@ -121,6 +121,9 @@ int main(int argc, char** argv) {
   app.add_option("--bind", args.node.bind, "listen on this address instead of the peers file's");
   app.add_option("--admin-token-file", args.token_file,
                  "first line: what /admin demands as a bearer token");
+  app.add_option(
+      "--record", args.node.record,
+      "append each handler, what came in and what went out, to this file (for the grader)");
   app.add_flag("--die-with-parent", args.die_with_parent,
                "end when the process that started this one ends");
   app.add_flag("--print-defaults", print_defaults, "print the table of settings, in Markdown");

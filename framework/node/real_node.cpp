@@ -38,6 +38,9 @@ RealNode::RealNode(boost::asio::io_context& io, RealNodeOptions options)
       random_(seed_of_this_process()),
       // 48 bits, so that any JSON reader keeps them.
       store_({options_.data, options_.config.disk_limit_bytes, true}, random_.next() >> 16),
+      // `new`, since only this class may see its own private base.
+      recorder_(options_.record.empty() ? nullptr
+                                        : new host::FlightRecorder(options_.record, store_, *this)),
       transport_(io,
                  {options_.id, bound_to(options_.peers, options_.id, options_.bind),
                   options_.config.peer_queue_bytes, options_.config.cluster_secret},
@@ -47,7 +50,9 @@ RealNode::RealNode(boost::asio::io_context& io, RealNodeOptions options)
              std::chrono::duration_cast<std::chrono::milliseconds>(options_.config.http_timeout),
              options_.config.max_value_bytes},
             metrics_),
-      node_({options_.id, store_.incarnation(), options_.config}, store_, *this) {}
+      node_({options_.id, store_.incarnation(), options_.config},
+            recorder_ ? static_cast<Storage&>(*recorder_) : store_,
+            recorder_ ? static_cast<Effects&>(*recorder_) : *this) {}
 
 RealNode::~RealNode() { stop(); }
 
@@ -60,8 +65,16 @@ void RealNode::start() {
       [this](CallId id, std::string why) {
         end_call(id, Error{ErrorCode::refused, std::move(why)});
       });
+  if (recorder_) {
+    store_.begin();
+    recorder_->born(born_, node_.setup(),
+                    [this](const host::FlightRecorder::Entry& visit) { store_.scan_all(visit); });
+    store_.commit();
+  }
   enqueue([this] {
-    node_.start(moment(), options_.bootstrap);
+    const Moment now = moment();
+    handle([&](host::CommandWriter& out) { out.start(0, now, options_.bootstrap); },
+           [&] { return node_.start(now, options_.bootstrap), true; });
     if (options_.bootstrap) warn_of_bootstrap();
   });
   http_.start(
@@ -123,6 +136,25 @@ void RealNode::commit() {
   metrics_.observe_seconds("dynamo_commit_seconds", took.count());
 }
 
+/// `run` is a handler of the node, and says whether it was taken; `tell` notes down which.
+template <class Tell, class Run>
+void RealNode::handle(Tell&& tell, Run&& run) {
+  if (!recorder_) return static_cast<void>(run());
+  recorder_->begin(tell);
+  recorder_->end(run());
+}
+
+void RealNode::invoke(MethodId method, std::string args,
+                      std::function<void(const std::optional<std::string>&)> answer) {
+  enqueue([this, method, args = std::move(args), answer = std::move(answer)] {
+    const Moment now = moment();
+    std::optional<std::string> result;
+    handle([&](host::CommandWriter& out) { out.invoke(0, now, method, args); },
+           [&] { return (result = node_.invoke(now, method, args)).has_value(); });
+    outbox_.emplace_back([answer, result = std::move(result)] { answer(result); });
+  });
+}
+
 void RealNode::run_handler(std::function<void(Node&)> work, std::function<void()> answer) {
   enqueue([this, work = std::move(work), answer = std::move(answer)] {
     node_.handler(moment(), [&] { work(node_); });
@@ -136,7 +168,11 @@ void RealNode::take_request(const NodeId& from, MessageType type, std::string by
   requests_.emplace(token, std::move(answer));
   if (requests_.size() > kMaxOpenRequests) requests_.erase(requests_.begin());
   enqueue([this, token, from, type, bytes = std::move(bytes)] {
-    if (node_.request(moment(), token, from, type, bytes)) return;
+    const Moment now = moment();
+    bool taken = false;
+    handle([&](host::CommandWriter& out) { out.request(0, now, token, from, type, bytes); },
+           [&] { return taken = node_.request(now, token, from, type, bytes); });
+    if (taken) return;
     requests_.erase(token);
     metrics_.count("dynamo_frames_dropped_total", {{"reason", "no module takes it"}});
   });
@@ -156,7 +192,11 @@ std::string RealNode::new_request_id() {
 
 void RealNode::end_call(CallId id, Result<std::string> outcome) {
   if (calls_.erase(id) == 0) return;
-  enqueue([this, id, outcome = std::move(outcome)] { node_.call_ended(moment(), id, outcome); });
+  enqueue([this, id, outcome = std::move(outcome)] {
+    const Moment now = moment();
+    handle([&](host::CommandWriter& out) { out.call_ended(0, now, id, outcome); },
+           [&] { return node_.call_ended(now, id, outcome), true; });
+  });
 }
 
 void RealNode::call(CallId id, const NodeId& to, MessageType type, std::string bytes,
@@ -201,7 +241,11 @@ void RealNode::arm_timer(TimerId id, Duration delay) {
   timer.async_wait([this, id](const boost::system::error_code& cancelled) {
     if (cancelled) return;
     timers_.erase(id);
-    enqueue([this, id] { node_.timer_fired(moment(), id); });
+    enqueue([this, id] {
+      const Moment now = moment();
+      handle([&](host::CommandWriter& out) { out.timer_fired(0, now, id); },
+             [&] { return node_.timer_fired(now, id), true; });
+    });
   });
 }
 

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "core/random.h"
+#include "host/flight_recorder.h"
 #include "net/asio.h"
 #include "net/http_server.h"
 #include "net/metrics.h"
@@ -27,6 +28,7 @@ struct RealNodeOptions {
   std::string bind;  ///< Instead of the loopback addresses of the peers file; empty: as there.
   std::string admin_token;  ///< Demanded by /admin unless it is empty.
   bool bootstrap = false;
+  std::filesystem::path record;  ///< Each handler is noted down here; empty: nowhere.
 };
 
 /// The io_context must not run any more once this is destroyed. Output commit with group commit:
@@ -49,8 +51,14 @@ class RealNode final : private Effects {
   Address peer_address() const { return transport_.address(); }
   Address http_address() const { return http_.address(); }
 
-  /// Queues `work` as a handler of the node. `answer` is what it gives out after the commit.
+  /// Queues `work`, which only looks, as a handler of the node. `answer` is what it gives out after
+  /// the commit.
   void run_handler(std::function<void(Node&)> work, std::function<void()> answer);
+
+  /// Runs a method of a module as a handler. `answer` gets the encoded result after the commit, or
+  /// nothing if the module is not at work.
+  void invoke(MethodId method, std::string args,
+              std::function<void(const std::optional<std::string>&)> answer);
 
   /// A client's request, handed to the module that takes such. `answer` gets the encoded reply,
   /// after the commit; nothing ever comes if no module takes it.
@@ -73,6 +81,8 @@ class RealNode final : private Effects {
   void enqueue(std::function<void()> handler);
   void turn();
   void commit();
+  template <class Tell, class Run>
+  void handle(Tell&& tell, Run&& run);
   void warn_of_bootstrap();
   void end_call(CallId id, Result<std::string> outcome);
   void take_request(const NodeId& from, MessageType type, std::string bytes, net::Answer answer);
@@ -97,6 +107,7 @@ class RealNode final : private Effects {
   Random random_;
   const std::chrono::steady_clock::time_point born_ = std::chrono::steady_clock::now();
   LmdbStore store_;
+  std::unique_ptr<host::FlightRecorder> recorder_;  ///< Null: nothing is recorded.
   net::Transport transport_;
   net::HttpServer http_;
   std::vector<std::function<void()>> inbox_;   ///< Handlers that wait for the next turn.

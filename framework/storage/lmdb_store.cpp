@@ -384,6 +384,21 @@ void LmdbStore::scan(std::string_view space, std::string_view from, const Visito
   if (code != MDB_NOTFOUND) lmdb_->check(code, "scan");
 }
 
+void LmdbStore::scan_all(const EntryVisitor& visit) const {
+  const Cursor open(*lmdb_);
+  const ScanCount counted(scans_);
+  MDB_val k{};
+  MDB_val v{};
+  int code = mdb_cursor_get(open.cursor, &k, &v, MDB_FIRST);
+  for (; code == MDB_SUCCESS; code = mdb_cursor_get(open.cursor, &k, &v, MDB_NEXT)) {
+    const std::string_view full = view_of(k);
+    const auto space = static_cast<unsigned char>(full.front());
+    if (space > kMaxStorageSpaceBytes) return;  // ours: it comes last
+    visit(full.substr(1, space), full.substr(1 + std::size_t{space}), view_of(v));
+  }
+  if (code != MDB_NOTFOUND) lmdb_->check(code, "scan");
+}
+
 bool LmdbStore::room(std::size_t bytes) const {
   if (bytes > lmdb_->options.limit_bytes) return false;  // and the sums below cannot overflow
   // A page may be copied for each write, so twice the bytes is what a commit can take.

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <stdexcept>
@@ -66,6 +67,11 @@ class LmdbStore final : public Storage {
   void put(std::string_view space, std::string_view key, std::string_view value) override;
   void erase(std::string_view space, std::string_view key) override;
   void scan(std::string_view space, std::string_view from, const Visitor& visit) const override;
+
+  /// Visits all that the modules have written, by space and key. Do not write meanwhile.
+  using EntryVisitor =
+      std::function<void(std::string_view space, std::string_view key, std::string_view value)>;
+  void scan_all(const EntryVisitor& visit) const;
 
   /// False when less than the bytes asked for, and a reserve for deletes, are left of the limit or
   /// of the file system.

@@ -8,7 +8,7 @@
 #include <string_view>
 #include <vector>
 
-#include "host/protocol.h"
+#include "host/protocol_writer.h"
 #include "sim/host.h"
 
 namespace dynamo::sim {
@@ -78,8 +78,8 @@ class QueueingHost : public Host {
     std::size_t handlers = 0;
   };
 
-  codec::Writer command(host::Command command, Slot slot);
-  codec::Writer handler(host::Command command, Slot slot, const Moment& moment);
+  host::CommandWriter to(Slot slot);       ///< Throws std::logic_error if there is no node.
+  host::CommandWriter handler(Slot slot);  ///< The same, for what is answered.
   void queued();
 
   std::vector<Batch> batches_ = std::vector<Batch>(1);  ///< The last one is being filled.
