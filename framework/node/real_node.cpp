@@ -37,7 +37,7 @@ RealNode::RealNode(boost::asio::io_context& io, RealNodeOptions options)
       seal_(options_.config.cluster_secret),
       random_(seed_of_this_process()),
       // 48 bits, so that any JSON reader keeps them.
-      store_({options_.data, options_.config.disk_limit_bytes, true}, random_.next() >> 16),
+      store_(store_options(), random_.next() >> 16),
       // `new`, since only this class may see its own private base.
       recorder_(options_.record.empty() ? nullptr
                                         : new host::FlightRecorder(options_.record, store_, *this)),
@@ -55,6 +55,13 @@ RealNode::RealNode(boost::asio::io_context& io, RealNodeOptions options)
             recorder_ ? static_cast<Effects&>(*recorder_) : *this) {}
 
 RealNode::~RealNode() { stop(); }
+
+LmdbOptions RealNode::store_options() {
+  LmdbOptions made{options_.data, options_.config.disk_limit_bytes, true};
+  made.news = [this] { boost::asio::post(io_, [this] { release(); }); };
+  made.sync_for_test = options_.sync_for_test;
+  return made;
+}
 
 void RealNode::start() {
   transport_.start(
@@ -97,6 +104,7 @@ void RealNode::stop() {
   calls_.clear();
   timers_.clear();
   requests_.clear();
+  held_back_.clear();  // they never left, as if the node had been killed
 }
 
 Moment RealNode::moment() {
@@ -119,17 +127,43 @@ void RealNode::turn() {
   // What these handlers cause comes in the next turn.
   const std::vector<std::function<void()>> handlers = std::exchange(inbox_, {});
   store_.begin();
-  for (const auto& handler : handlers) handler();
+  const std::uint64_t seen = store_.sealed();
+  std::size_t early = 0;  // outputs of handlers that ran before the turn's first write
+  for (const auto& handler : handlers) {
+    handler();
+    if (!store_.wrote()) early = outbox_.size();
+  }
   handlers_ += handlers.size();
-  commit();
-  for (const auto& output : std::exchange(outbox_, {})) output();
+  const Commit commit = store_.seal();
+  std::vector<std::function<void()>> outputs = std::exchange(outbox_, {});
+  if (commit.writes != 0 && early != 0) {
+    const auto first = outputs.begin() + static_cast<std::ptrdiff_t>(early);
+    hold_back({0, 0, seen}, {std::move_iterator(outputs.begin()), std::move_iterator(first)});
+    outputs.erase(outputs.begin(), first);
+  }
+  hold_back(commit, std::move(outputs));
+  release();
 }
 
-void RealNode::commit() {
-  const auto begin = std::chrono::steady_clock::now();
-  const Commit commit = store_.commit();
+void RealNode::hold_back(const Commit& commit, std::vector<std::function<void()>> outputs) {
+  held_back_.push_back({commit, std::chrono::steady_clock::now(), std::move(outputs)});
+}
+
+/// Lets out what need not wait any more.
+void RealNode::release() {
+  if (stopped_) return;
+  const std::uint64_t durable = store_.durable();
+  while (!held_back_.empty() && held_back_.front().commit.number <= durable) {
+    const HeldBack turn = std::move(held_back_.front());
+    held_back_.pop_front();
+    count(turn.commit, turn.ended);
+    for (const auto& output : turn.outputs) output();
+  }
+}
+
+void RealNode::count(const Commit& commit, std::chrono::steady_clock::time_point ended) {
   if (commit.writes == 0) return;
-  const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begin;
+  const std::chrono::duration<double> took = std::chrono::steady_clock::now() - ended;
   metrics_.count("dynamo_commits_total");
   metrics_.count("dynamo_commit_writes_total", {}, commit.writes);
   metrics_.count("dynamo_commit_bytes_total", {}, commit.bytes);

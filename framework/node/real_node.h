@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <map>
 #include <string>
@@ -29,11 +30,15 @@ struct RealNodeOptions {
   std::string admin_token;  ///< Demanded by /admin unless it is empty.
   bool bootstrap = false;
   std::filesystem::path record;  ///< Each handler is noted down here; empty: nowhere.
+  /// See LmdbOptions.
+  std::function<int(int file)> sync_for_test = {};
 };
 
 /// The io_context must not run any more once this is destroyed. Output commit with group commit:
 /// all handlers that wait in one turn of the loop run, their writes are made durable together, and
-/// only then their messages, answers and timers take effect.
+/// only then their messages, answers and timers take effect. Meanwhile the next turns run; what
+/// they have seen may not be durable yet, so their outputs wait, too, and leave in the turns'
+/// order.
 class RealNode final : private Effects {
  public:
   /// Opens disk and ports. Throws ConfigError or StorageError.
@@ -78,16 +83,26 @@ class RealNode final : private Effects {
   Moment moment();
 
  private:
+  /// The outputs of a turn, or of its first handlers, and what must be durable before they leave.
+  struct HeldBack {
+    Commit commit;
+    std::chrono::steady_clock::time_point ended;
+    std::vector<std::function<void()>> outputs;
+  };
+
+  LmdbOptions store_options();
   void enqueue(std::function<void()> handler);
   void turn();
-  void commit();
   template <class Tell, class Run>
   void handle(Tell&& tell, Run&& run);
+  void hold_back(const Commit& commit, std::vector<std::function<void()>> outputs);
+  void release();
+  void count(const Commit& commit, std::chrono::steady_clock::time_point ended);
   void warn_of_bootstrap();
   void end_call(CallId id, Result<std::string> outcome);
   void take_request(const NodeId& from, MessageType type, std::string bytes, net::Answer answer);
 
-  // Effects: kept back in outbox_ until the commit.
+  // Effects: kept back in outbox_ until the turn's end, and then in held_back_.
   void call(CallId id, const NodeId& to, MessageType type, std::string bytes,
             Duration timeout) override;
   void reply(RequestToken token, std::string bytes) override;
@@ -112,6 +127,7 @@ class RealNode final : private Effects {
   net::HttpServer http_;
   std::vector<std::function<void()>> inbox_;   ///< Handlers that wait for the next turn.
   std::vector<std::function<void()>> outbox_;  ///< What this turn's handlers did, in order.
+  std::deque<HeldBack> held_back_;
   bool turn_posted_ = false;
   std::map<CallId, boost::asio::steady_timer> calls_;  ///< Their timeouts.
   std::map<TimerId, boost::asio::steady_timer> timers_;

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <system_error>
 #include <utility>
@@ -19,15 +20,26 @@ constexpr std::size_t kNumberBytes = 8;
 constexpr std::size_t kHeadBytes = 3 * kNumberBytes;
 /// What a file may keep of a rush, after it.
 constexpr std::uint64_t kKeptBytes = 64u << 20;
+/// As much may gather while a record is written and synced; whoever seals more waits.
+constexpr std::size_t kMostGathered = 8u << 20;
+/// What a buffer may keep of a rush, after it.
+constexpr std::size_t kKeptBuffer = 1u << 20;
 
 [[noreturn]] void fail(const char* what) {
   throw std::system_error(errno, std::generic_category(), what);
 }
 
-std::string fixed(std::uint64_t value) {
+/// Writes over what stands at `at`.
+void set_number(std::string& record, std::size_t at, std::uint64_t value) {
   std::string bytes;
   codec::Writer(bytes).fixed64(value);
-  return bytes;
+  std::copy(bytes.begin(), bytes.end(), record.begin() + static_cast<std::ptrdiff_t>(at));
+}
+
+/// Ready for the writes of the next transaction.
+void begin_record(std::string& record) {
+  if (record.capacity() > kKeptBuffer) record = {};
+  record.assign(kHeadBytes, '\0');
 }
 
 struct Record {
@@ -81,17 +93,30 @@ std::optional<std::uint64_t> number_behind(std::string_view bytes, std::uint64_t
 
 }  // namespace
 
-Journal::Journal(const std::filesystem::path& file, bool durable)
-    : file_(::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600)), durable_(durable) {
+int sync_file(int file) {
+#ifdef __linux__
+  return ::fdatasync(file);
+#else
+  return ::fsync(file);
+#endif
+}
+
+Journal::Journal(const std::filesystem::path& file, JournalOptions options)
+    : file_(::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600)),
+      options_(std::move(options)) {
   if (file_ < 0) fail("open");
-  begin_record();
+  begin_record(record_);
 }
 
 Journal::~Journal() {
+  {
+    const std::lock_guard lock(mutex_);
+    ending_ = true;
+  }
+  wake_.notify_all();
+  if (thread_.joinable()) thread_.join();
   if (file_ >= 0) ::close(file_);
 }
-
-void Journal::begin_record() { record_.assign(kHeadBytes, '\0'); }
 
 std::string Journal::replay(std::uint64_t applied, const Apply& apply) {
   const off_t size = ::lseek(file_, 0, SEEK_END);
@@ -115,8 +140,11 @@ std::string Journal::replay(std::uint64_t applied, const Apply& apply) {
       return "record " + std::to_string(record->number) + " is malformed";
     }
     number_ = record->number;
-    end_ = at;
+    bytes_ = at;
   }
+  const std::lock_guard lock(mutex_);
+  begun_ = durable_ = number_;
+  end_ = bytes_;
   // The last record may be unfinished, but none is begun before the one ahead of it is finished.
   const auto later = number_behind(std::string_view(content).substr(at), number_);
   if (!later) return "";
@@ -136,30 +164,120 @@ void Journal::erase(std::string_view key) {
   out.bytes(key);
 }
 
+std::uint64_t Journal::seal() {
+  if (!options_.sync) {
+    commit();
+    return number_;
+  }
+  const std::uint64_t added = record_.size() - kHeadBytes;
+  std::unique_lock lock(mutex_);
+  wake_.wait(lock, [this] { return sealed_.size() < kMostGathered || error_ != 0; });
+  check();
+  if (sealed_.empty()) {
+    std::swap(sealed_, record_);
+    number_ = begun_ + 1;
+    bytes_ += kHeadBytes;
+  } else {
+    sealed_.append(record_, kHeadBytes);
+  }
+  lock.unlock();
+  wake_.notify_all();
+  if (!thread_.joinable()) thread_ = std::thread([this] { work(); });
+  came_ += added;
+  bytes_ += added;
+  begin_record(record_);
+  return number_;
+}
+
+void Journal::work() {
+  std::string record;
+  std::unique_lock lock(mutex_);
+  while (true) {
+    wake_.wait(lock, [this] { return ending_ || !sealed_.empty(); });
+    if (ending_) return;
+    record.clear();
+    std::swap(record, sealed_);
+    writing_ = record.size();
+    const std::uint64_t number = ++begun_;
+    const std::uint64_t at = end_;
+    lock.unlock();
+    int error = 0;
+    try {
+      write(record, number, at);
+    } catch (const std::system_error& thrown) {
+      error = thrown.code().value();
+    }
+    lock.lock();
+    writing_ = 0;
+    error_ = error;
+    if (error == 0) {
+      durable_ = number;
+      end_ += record.size();
+    }
+    if (record.capacity() > kKeptBuffer) record = {};
+    lock.unlock();
+    wake_.notify_all();
+    if (options_.news) options_.news();
+    lock.lock();
+    if (error != 0) return;
+  }
+}
+
 void Journal::commit() {
-  record_.replace(kNumberBytes, kNumberBytes, fixed(record_.size() - kHeadBytes));
-  record_.replace(2 * kNumberBytes, kNumberBytes, fixed(number_ + 1));
-  const std::string_view checked = std::string_view(record_).substr(kNumberBytes);
-  record_.replace(0, kNumberBytes, fixed(hash_of(checked)));
-  if (end_ == 0 && ::lseek(file_, 0, SEEK_END) > static_cast<off_t>(kKeptBytes)) {
+  if (thread_.joinable()) {
+    seal();
+    return wait();
+  }
+  // Nobody else is there to be kept out.
+  write(record_, begun_ + 1, end_);
+  number_ = durable_ = ++begun_;
+  end_ += record_.size();
+  came_ += record_.size() - kHeadBytes;
+  bytes_ += record_.size();
+  begin_record(record_);
+}
+
+void Journal::write(std::string& record, std::uint64_t number, std::uint64_t at) const {
+  set_number(record, kNumberBytes, record.size() - kHeadBytes);
+  set_number(record, 2 * kNumberBytes, number);
+  set_number(record, 0, hash_of(std::string_view(record).substr(kNumberBytes)));
+  if (at == 0 && ::lseek(file_, 0, SEEK_END) > static_cast<off_t>(kKeptBytes)) {
     if (::ftruncate(file_, static_cast<off_t>(kKeptBytes)) != 0) fail("shorten");
   }
-  for (std::size_t have = 0; have < record_.size();) {
-    const ssize_t wrote = ::pwrite(file_, record_.data() + have, record_.size() - have,
-                                   static_cast<off_t>(end_ + have));
+  for (std::size_t have = 0; have < record.size();) {
+    const ssize_t wrote =
+        ::pwrite(file_, record.data() + have, record.size() - have, static_cast<off_t>(at + have));
     if (wrote < 0 && errno == EINTR) continue;
     if (wrote < 0) fail("write");
     have += static_cast<std::size_t>(wrote);
   }
-#ifdef __linux__
-  const bool synced = !durable_ || ::fdatasync(file_) == 0;
-#else
-  const bool synced = !durable_ || ::fsync(file_) == 0;
-#endif
-  if (!synced) fail("sync");
-  ++number_;
-  end_ += record_.size();
-  begin_record();
+  if (options_.sync && options_.sync(file_) != 0) fail("sync");
+}
+
+void Journal::check() const {
+  if (error_ != 0) throw std::system_error(error_, std::generic_category(), "write");
+}
+
+std::uint64_t Journal::durable() const {
+  const std::lock_guard lock(mutex_);
+  check();
+  return durable_;
+}
+
+void Journal::wait() {
+  std::unique_lock lock(mutex_);
+  wake_.wait(lock, [this] { return durable_ == number_ || error_ != 0; });
+  check();
+}
+
+void Journal::restart() {
+  const std::lock_guard lock(mutex_);
+  end_ = bytes_ = 0;
+}
+
+std::uint64_t Journal::unwritten() const {
+  const std::lock_guard lock(mutex_);
+  return record_.size() + sealed_.size() + writing_;
 }
 
 }  // namespace dynamo

@@ -7,13 +7,13 @@
 
 #include <algorithm>
 #include <cstring>
-#include <limits>
 #include <stdexcept>
 #include <system_error>
 #include <utility>
 #include <vector>
 
 #include "core/codec.h"
+#include "storage/free_space.h"
 #include "storage/journal.h"
 #include "storage/lmdb_check.h"
 #include "storage/memory_store.h"
@@ -68,6 +68,7 @@ std::string full_key(std::string_view space, std::string_view key) {
 struct LmdbStore::Lmdb {
   explicit Lmdb(const LmdbOptions& opts) : options(opts) {}
   ~Lmdb() {
+    journal.reset();  // its thread first
     if (txn != nullptr) mdb_txn_abort(txn);
     if (env != nullptr) mdb_env_close(env);
     if (lock >= 0) ::close(lock);
@@ -128,7 +129,7 @@ struct LmdbStore::Lmdb {
   void replay() {
     const std::filesystem::path file = options.folder / "journal";
     try {
-      journal = std::make_unique<Journal>(file, options.durable);
+      journal = std::make_unique<Journal>(file, journal_options());
       const auto kept = read(full_key(kMetaSpace, kAppliedKey));
       const auto applied = kept ? codec::decode<std::uint64_t>(*kept) : 0;
       if (!applied) fail("read the store's number", "the store is damaged; use an empty folder");
@@ -147,6 +148,21 @@ struct LmdbStore::Lmdb {
     }
   }
 
+  JournalOptions journal_options() const {
+    if (!options.durable) return {};
+    return {options.sync_for_test ? options.sync_for_test : sync_file, options.news};
+  }
+
+  /// What `work` does with the journal; its errors as ours.
+  template <class Work>
+  auto journaled(Work&& work) const {
+    try {
+      return work(*journal);
+    } catch (const std::system_error& error) {
+      fail("make the writes durable", error.code().message());
+    }
+  }
+
   bool checkpoint_is_due() const {
     return writes_since_checkpoint >= options.checkpoint_writes ||
            journal->bytes() >= kJournalBytes ||
@@ -155,6 +171,7 @@ struct LmdbStore::Lmdb {
 
   /// All that was committed stands in LMDB's file then.
   void checkpoint() {
+    journaled([](Journal& all) { all.wait(); });
     const std::string number = codec::encode(journal->number());
     put(full_key(kMetaSpace, kAppliedKey), number);
     check(mdb_txn_commit(std::exchange(txn, nullptr)), "make the writes durable");
@@ -240,6 +257,21 @@ struct LmdbStore::Lmdb {
     if (failed) check(MDB_MAP_FULL, "write");
   }
 
+  /// Ends the transaction; `into_journal` gives it to the journal.
+  template <class IntoJournal>
+  Commit end(IntoJournal&& into_journal) {
+    if (failed) check(MDB_MAP_FULL, "make the writes durable");
+    Commit ended = std::exchange(wrote, {});
+    if (ended.writes != 0) {
+      journaled(into_journal);
+      writes_since_checkpoint += ended.writes;
+      if (checkpoint_is_due()) checkpoint();
+    }
+    ended.number = journal->number();
+    in_handler = false;
+    return ended;
+  }
+
   void count_write(std::size_t bytes) {
     ++wrote.writes;
     wrote.bytes += bytes;
@@ -259,19 +291,8 @@ struct LmdbStore::Lmdb {
     return std::min(2 * kPageBytes * (writes_since_checkpoint + wrote.writes), used);
   }
 
-  /// Bytes that the file system had free when it was first asked since begin(): a look is a tenth
-  /// of all that a small put costs.
-  std::uint64_t available() {
-    if (!free_bytes) {
-      std::error_code error;
-      const auto space = std::filesystem::space(options.folder, error);
-      free_bytes = error ? std::numeric_limits<std::uint64_t>::max() : space.available;
-    }
-    return *free_bytes;
-  }
-
   LmdbOptions options;
-  std::optional<std::uint64_t> free_bytes;     ///< See available().
+  FreeSpace free_space{options.folder, options.free_bytes_for_test};
   std::vector<std::filesystem::path> to_sync;  ///< Folders that may not be on the disk yet.
   int lock = -1;
   MDB_env* env = nullptr;
@@ -325,25 +346,27 @@ LmdbStore::LmdbStore(const LmdbOptions& options, Incarnation fresh_incarnation)
 LmdbStore::~LmdbStore() = default;
 
 void LmdbStore::begin() {
-  if (std::exchange(lmdb_->in_handler, true)) return;
-  lmdb_->free_bytes.reset();
+  if (std::exchange(lmdb_->in_handler, true) || !lmdb_->journal) return;
+  lmdb_->journaled([this](const Journal& journal) { lmdb_->free_space.begin(journal); });
+}
+
+bool LmdbStore::wrote() const { return lmdb_->wrote.writes != 0; }
+
+Commit LmdbStore::seal() {
+  return lmdb_->end([](Journal& journal) { journal.seal(); });
 }
 
 Commit LmdbStore::commit() {
-  if (lmdb_->failed) lmdb_->check(MDB_MAP_FULL, "make the writes durable");
-  const Commit wrote = std::exchange(lmdb_->wrote, {});
-  if (wrote.writes != 0) {
-    try {
-      lmdb_->journal->commit();
-    } catch (const std::system_error& error) {
-      lmdb_->fail("make the writes durable", error.code().message());
-    }
-    lmdb_->writes_since_checkpoint += wrote.writes;
-    if (lmdb_->checkpoint_is_due()) lmdb_->checkpoint();
-  }
-  lmdb_->in_handler = false;
-  return wrote;
+  const Commit ended = lmdb_->end([](Journal& journal) { journal.commit(); });
+  lmdb_->journaled([](Journal& journal) { journal.wait(); });  // for those that were sealed
+  return ended;
 }
+
+std::uint64_t LmdbStore::durable() const {
+  return lmdb_->journaled([](const Journal& journal) { return journal.durable(); });
+}
+
+std::uint64_t LmdbStore::sealed() const { return lmdb_->journal->number(); }
 
 std::optional<std::string> LmdbStore::get(std::string_view space, std::string_view key) const {
   if (!can_exist(space, key)) return std::nullopt;
@@ -405,7 +428,9 @@ bool LmdbStore::room(std::size_t bytes) const {
   const std::uint64_t wanted = 2 * static_cast<std::uint64_t>(bytes) + kReserveBytes;
   const std::uint64_t used = lmdb_->used();
   if (used + wanted > lmdb_->options.limit_bytes) return false;
-  return lmdb_->available() > wanted + lmdb_->wrote.bytes + lmdb_->checkpoint_bytes(used);
+  const std::uint64_t available =
+      lmdb_->journaled([this](const Journal& journal) { return lmdb_->free_space.bytes(journal); });
+  return available > wanted + lmdb_->checkpoint_bytes(used);
 }
 
 }  // namespace dynamo

@@ -30,16 +30,26 @@ struct LmdbOptions {
   /// And about so many bytes of pages may be changed by then: they are in memory, and that commit
   /// writes them all.
   std::uint64_t checkpoint_bytes = 64u << 20;
+  /// Called in another thread whenever durable() has something new to say.
+  std::function<void()> news = {};
+  /// In the place of fdatasync(file), for tests that hold it back or let it fail.
+  std::function<int(int file)> sync_for_test = {};
+  /// What the file system has free, for tests of a disk that is nearly full.
+  std::function<std::uint64_t()> free_bytes_for_test = {};
 };
 
 /// What one transaction wrote.
 struct Commit {
   std::uint64_t writes = 0;  ///< Keys set or erased; 0: there was nothing to write, and no sync.
   std::uint64_t bytes = 0;   ///< Of their keys and values.
+  /// The transaction and all before it are on the disk once durable() has come to this number.
+  std::uint64_t number = 0;
 };
 
-/// begin() … reads and writes of some handlers … commit(): all of them durable, or none. Outside of
-/// that pair there is no storage: it throws std::logic_error. One thread.
+/// begin() … reads and writes of some handlers … commit(): all of them durable, or none. With
+/// seal() in the place of commit() they become so in the background, in order, while further
+/// transactions run; these see what is not durable yet. Outside of the pair there is no storage: it
+/// throws std::logic_error. One thread.
 class LmdbStore final : public Storage {
  public:
   /// Opens or makes the store. Throws StorageError. `fresh_incarnation` becomes the disk's if it is
@@ -55,12 +65,24 @@ class LmdbStore final : public Storage {
   /// Kept on the disk since it was new.
   Incarnation incarnation() const { return incarnation_; }
 
-  /// Opens the transaction that everything until commit() belongs to.
+  /// Opens the transaction that everything until commit() or seal() belongs to.
   void begin();
 
-  /// What was written; it is on the disk then. Throws StorageError,
-  /// after which the store is of no use: the node must stop, and nothing of the transaction may
-  /// leave it.
+  /// True if something was written since begin().
+  bool wrote() const;
+
+  /// Ends the transaction without waiting for the disk, unless too much waits for it already, or a
+  /// checkpoint is due. Errors, also those of earlier transactions, as those of commit().
+  Commit seal();
+
+  /// See Commit::number. Errors, of any transaction that was sealed, as those of commit().
+  std::uint64_t durable() const;
+
+  /// The number of the last transaction that was sealed.
+  std::uint64_t sealed() const;
+
+  /// seal(), and waits. What was written; it is on the disk then. Throws StorageError, after which
+  /// the store is of no use: the node must stop, and nothing of the transaction may leave it.
   Commit commit();
 
   std::optional<std::string> get(std::string_view space, std::string_view key) const override;

@@ -11,6 +11,7 @@
 #include <sys/syscall.h>
 #endif
 
+#include <atomic>
 #include <fstream>
 #include <iterator>
 #include <map>
@@ -21,7 +22,7 @@
 
 #ifdef __linux__
 namespace {
-int journal_syncs = 0;  // NOLINT: what fdatasync() below has seen
+std::atomic<int> journal_syncs = 0;  // NOLINT: what fdatasync() below has seen
 }
 /// In the place of the C library's, for this program: it counts what it is called for.
 extern "C" int fdatasync(int file) {
@@ -48,7 +49,7 @@ class JournalFile : public ::testing::Test {
  protected:
   /// What a new start sees; `told_` is what it says of the file.
   Content content(std::uint64_t applied = 0) {
-    Journal journal(path_, false);
+    Journal journal(path_, {});
     Content found;
     told_ =
         journal.replay(applied, [&](std::string_view key, std::optional<std::string_view> value) {
@@ -81,7 +82,7 @@ class JournalFile : public ::testing::Test {
 
 TEST_F(JournalFile, brings_back_what_was_committed_in_order) {
   {
-    Journal journal(path_, false);
+    Journal journal(path_, {});
     EXPECT_EQ(journal.replay(0, nothing_), "");
     write(journal, 1, 3);
     journal.put("not", "committed");
@@ -94,7 +95,7 @@ TEST_F(JournalFile, brings_back_what_was_committed_in_order) {
 
 TEST_F(JournalFile, is_written_on_behind_what_it_brought_back) {
   for (int i = 1; i <= 5; ++i) {
-    Journal journal(path_, false);
+    Journal journal(path_, {});
     EXPECT_EQ(journal.replay(0, nothing_), "");
     write(journal, i, i);
   }
@@ -104,7 +105,7 @@ TEST_F(JournalFile, is_written_on_behind_what_it_brought_back) {
 TEST_F(JournalFile, last_record_is_there_in_full_or_not_at_all) {
   std::size_t before_last = 0;
   {
-    Journal journal(path_, false);
+    Journal journal(path_, {});
     EXPECT_EQ(journal.replay(0, nothing_), "");
     write(journal, 1, 2);
     before_last = journal.bytes();
@@ -124,13 +125,13 @@ TEST_F(JournalFile, last_record_is_there_in_full_or_not_at_all) {
 
 TEST_F(JournalFile, what_an_unfinished_record_left_is_written_over) {
   {
-    Journal journal(path_, false);
+    Journal journal(path_, {});
     EXPECT_EQ(journal.replay(0, nothing_), "");
     write(journal, 1, 3);
   }
   folder_.file("journal", read_file(path_).substr(0, read_file(path_).size() - 1));
   {
-    Journal journal(path_, false);
+    Journal journal(path_, {});
     EXPECT_EQ(journal.replay(0, nothing_), "");
     journal.put("n", "other 3");
     journal.commit();
@@ -140,7 +141,7 @@ TEST_F(JournalFile, what_an_unfinished_record_left_is_written_over) {
 
 TEST_F(JournalFile, what_stands_elsewhere_does_not_come_back) {
   {
-    Journal journal(path_, false);
+    Journal journal(path_, {});
     EXPECT_EQ(journal.replay(0, nothing_), "");
     write(journal, 1, 9);
     journal.restart();
@@ -148,7 +149,7 @@ TEST_F(JournalFile, what_stands_elsewhere_does_not_come_back) {
   }
   EXPECT_EQ(content(9), Content{}) << "nothing was written since";
   {
-    Journal journal(path_, false);
+    Journal journal(path_, {});
     EXPECT_EQ(journal.replay(9, nothing_), "");
     journal.put("n", "10");
     journal.commit();
@@ -161,7 +162,7 @@ TEST_F(JournalFile, what_stands_elsewhere_does_not_come_back) {
 TEST_F(JournalFile, damage_before_the_last_record_is_told) {
   std::size_t last = 0;
   {
-    Journal journal(path_, false);
+    Journal journal(path_, {});
     EXPECT_EQ(journal.replay(0, nothing_), "");
     write(journal, 1, 4);
     last = journal.bytes();
@@ -179,7 +180,7 @@ TEST_F(JournalFile, damage_before_the_last_record_is_told) {
 
 TEST_F(JournalFile, store_that_is_older_than_its_journal_is_told) {
   {
-    Journal journal(path_, false);
+    Journal journal(path_, {});
     EXPECT_EQ(journal.replay(0, nothing_), "");
     write(journal, 1, 4);
     journal.restart();
