@@ -24,6 +24,7 @@ enum class Frame : std::uint8_t {
   command,  ///< A handler begins: a command of protocol.h, of slot 0.
   no_room,  ///< In it, the disk said that so many bytes do not fit.
   done,     ///< It has ended: its items, as in protocol.h. They leave the node after this.
+  call,     ///< The next handler takes a request that its sender counts as this call.
   full,     ///< The recording is as long as it may be; nothing follows.
 };
 
@@ -48,8 +49,12 @@ class FlightRecorder final : public Effects, public Storage {
   void born(std::chrono::steady_clock::time_point born, const NodeSetup& setup,
             const Entries& entries);
 
+  /// The next handler takes a request: its sender's number of that call.
+  void next_is_call(CallId call) { write(Frame::call, codec::encode(call)); }
   /// A handler begins; `tell` writes the one command that it is.
   void begin(const std::function<void(CommandWriter&)>& tell);
+  /// What a method that was invoked returned.
+  void result(std::string_view bytes) { items_.result(bytes); }
   /// It has ended well. `taken`: as in protocol.h.
   void end(bool taken);
 

@@ -171,7 +171,7 @@ class Transport::Session final : public StreamOwner, public std::enable_shared_f
     }
     transport_.count_frame(Transport::kIn, envelope.type, frame_bytes);
     transport_.on_request_(
-        peer_, envelope.type, std::move(envelope.payload),
+        peer_, envelope.call, envelope.type, std::move(envelope.payload),
         [weak = weak_from_this(), call = envelope.call, type = envelope.type](std::string bytes) {
           const auto self = weak.lock();
           if (self) self->answer(call, type, std::move(bytes));

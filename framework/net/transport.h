@@ -33,7 +33,9 @@ struct TransportOptions {
 /// again, after a pause that grows to half a second, when it breaks. One thread: that of `io`.
 class Transport {
  public:
-  using OnRequest = std::function<void(const NodeId& from, MessageType, std::string bytes, Answer)>;
+  /// `call`: the sender's number of it; each start of a sender counts anew.
+  using OnRequest = std::function<void(const NodeId& from, std::uint64_t call, MessageType,
+                                       std::string bytes, Answer)>;
   using OnReply = std::function<void(std::uint64_t call, std::string bytes)>;
   using OnRefused = std::function<void(std::uint64_t call, std::string why)>;
 

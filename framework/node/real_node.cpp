@@ -65,8 +65,9 @@ LmdbOptions RealNode::store_options() {
 
 void RealNode::start() {
   transport_.start(
-      [this](const NodeId& from, MessageType type, std::string bytes, net::Answer answer) {
-        take_request(from, type, std::move(bytes), std::move(answer));
+      [this](const NodeId& from, CallId call, MessageType type, std::string bytes,
+             net::Answer answer) {
+        take_request(from, call, type, std::move(bytes), std::move(answer));
       },
       [this](CallId id, std::string bytes) { end_call(id, std::move(bytes)); },
       [this](CallId id, std::string why) {
@@ -184,7 +185,11 @@ void RealNode::invoke(MethodId method, std::string args,
     const Moment now = moment();
     std::optional<std::string> result;
     handle([&](host::CommandWriter& out) { out.invoke(0, now, method, args); },
-           [&] { return (result = node_.invoke(now, method, args)).has_value(); });
+           [&] {
+             result = node_.invoke(now, method, args);
+             if (recorder_ && result) recorder_->result(*result);
+             return result.has_value();
+           });
     outbox_.emplace_back([answer, result = std::move(result)] { answer(result); });
   });
 }
@@ -196,14 +201,15 @@ void RealNode::run_handler(std::function<void(Node&)> work, std::function<void()
   });
 }
 
-void RealNode::take_request(const NodeId& from, MessageType type, std::string bytes,
+void RealNode::take_request(const NodeId& from, CallId call, MessageType type, std::string bytes,
                             net::Answer answer) {
   const RequestToken token = ++last_token_;
   requests_.emplace(token, std::move(answer));
   if (requests_.size() > kMaxOpenRequests) requests_.erase(requests_.begin());
-  enqueue([this, token, from, type, bytes = std::move(bytes)] {
+  enqueue([this, token, from, call, type, bytes = std::move(bytes)] {
     const Moment now = moment();
     bool taken = false;
+    if (recorder_) recorder_->next_is_call(call);
     handle([&](host::CommandWriter& out) { out.request(0, now, token, from, type, bytes); },
            [&] { return taken = node_.request(now, token, from, type, bytes); });
     if (taken) return;
@@ -213,7 +219,7 @@ void RealNode::take_request(const NodeId& from, MessageType type, std::string by
 }
 
 void RealNode::ask(MessageType type, std::string bytes, net::Answer answer) {
-  take_request(NodeId{}, type, std::move(bytes), std::move(answer));
+  take_request(NodeId{}, 0, type, std::move(bytes), std::move(answer));
 }
 
 std::string RealNode::new_request_id() {
@@ -249,7 +255,7 @@ void RealNode::send_call(CallId id, const NodeId& to, MessageType type, std::str
     end_call(id, Error{ErrorCode::timed_out, to + " did not answer in time"});
   });
   if (to == options_.id) {  // a message to oneself needs no socket
-    return take_request(to, type, std::move(bytes),
+    return take_request(to, id, type, std::move(bytes),
                         [this, id](std::string reply) { end_call(id, std::move(reply)); });
   }
   transport_.send(to, id, type, std::move(bytes));

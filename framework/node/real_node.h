@@ -100,7 +100,8 @@ class RealNode final : private Effects {
   void count(const Commit& commit, std::chrono::steady_clock::time_point ended);
   void warn_of_bootstrap();
   void end_call(CallId id, Result<std::string> outcome);
-  void take_request(const NodeId& from, MessageType type, std::string bytes, net::Answer answer);
+  void take_request(const NodeId& from, CallId call, MessageType type, std::string bytes,
+                    net::Answer answer);
 
   // Effects: kept back in outbox_ until the turn's end, and then in held_back_.
   void call(CallId id, const NodeId& to, MessageType type, std::string bytes,

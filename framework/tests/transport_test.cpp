@@ -20,7 +20,8 @@ struct End {
   End(boost::asio::io_context& io, TransportOptions options)
       : transport(io, std::move(options), metrics) {
     transport.start(
-        [this](const NodeId& from, MessageType, const std::string& bytes, const Answer& answer) {
+        [this](const NodeId& from, std::uint64_t, MessageType, const std::string& bytes,
+               const Answer& answer) {
           requests.push_back(from + ": " + bytes);
           if (answers) answer("re: " + bytes);
         },

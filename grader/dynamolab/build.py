@@ -139,6 +139,10 @@ class Framework:
     def faultnet(self) -> Path:
         return self.folder / "grader" / "faultnet" / "faultnet"
 
+    @property
+    def replay_recordings(self) -> Path:
+        return self.folder / "grader" / "sim" / "replay-recordings"
+
     def build(self, targets: Sequence[str]) -> None:
         """Configures if need be, and builds. GraderTrouble with the compiler's words if it fails."""
         told = sys.stderr.isatty()  # There the bar says it.

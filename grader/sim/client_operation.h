@@ -63,6 +63,9 @@ std::string to_string(const ClientOperation& operation);
 /// "put cart = milk at n2": for `expected`.
 std::string question(const ClientOperation& operation);
 
+/// Fills in the answer, as it is encoded in a message. Throws SolutionDied if it is malformed.
+void take_answer(ClientOperation& operation, const std::string& encoded);
+
 /// All of a short text; else its beginning and its length. Keys and values may be long.
 std::string beginning(const std::string& text);
 

@@ -1,5 +1,8 @@
 #include "sim/methods_text.h"
 
+#include <map>
+#include <utility>
+
 #include <array>
 
 #include "core/codec.h"
@@ -67,6 +70,21 @@ std::string arguments_text(MethodId method, std::string_view args) {
 std::string result_text(MethodId method, std::string_view bytes) {
   const Row* found = row(method, Methods{});
   return found != nullptr ? found->result(bytes) : "malformed";
+}
+
+std::string spaces_text(const std::vector<DiskWrite>& writes) {
+  std::map<std::string, std::pair<std::size_t, std::size_t>> spaces;  // puts and erases
+  for (const DiskWrite& write : writes) {
+    write.value ? ++spaces[write.space].first : ++spaces[write.space].second;
+  }
+  std::string text;
+  for (const auto& [space, count] : spaces) {
+    text += (text.empty() ? "" : "; ") + space + ": ";
+    if (count.first != 0) text += std::to_string(count.first) + " put";
+    if (count.second != 0)
+      text += (count.first ? ", " : "") + std::to_string(count.second) + " erased";
+  }
+  return text;
 }
 
 }  // namespace dynamo::sim

@@ -3,8 +3,10 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "node/methods.h"
+#include "sim/host.h"
 
 namespace dynamo::sim {
 
@@ -16,5 +18,8 @@ std::string arguments_text(MethodId method, std::string_view args);
 
 /// What it returned, as JSON text; "done" for void.
 std::string result_text(MethodId method, std::string_view result);
+
+/// Which spaces of its disk a handler wrote to, and how much: "history: 2 put; debts: 1 erased".
+std::string spaces_text(const std::vector<DiskWrite>& writes);
 
 }  // namespace dynamo::sim

@@ -33,21 +33,6 @@ std::int64_t growth(const Disk& disk, const std::vector<DiskWrite>& writes) {
   return after - before;
 }
 
-std::string spaces_text(const std::vector<DiskWrite>& writes) {
-  std::map<std::string, std::pair<std::size_t, std::size_t>> spaces;  // puts and erases
-  for (const DiskWrite& write : writes) {
-    write.value ? ++spaces[write.space].first : ++spaces[write.space].second;
-  }
-  std::string text;
-  for (const auto& [space, count] : spaces) {
-    text += (text.empty() ? "" : "; ") + space + ": ";
-    if (count.first != 0) text += std::to_string(count.first) + " put";
-    if (count.second != 0)
-      text += (count.first ? ", " : "") + std::to_string(count.second) + " erased";
-  }
-  return text;
-}
-
 }  // namespace
 
 void World::State::count_handler(const NodeState& node) {

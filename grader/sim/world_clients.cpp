@@ -80,6 +80,14 @@ void take_encoded(ClientOperation& operation, const std::string& bytes) {
 
 }  // namespace
 
+void take_answer(ClientOperation& operation, const std::string& encoded) {
+  if (operation.write()) {
+    take_encoded<WriteOutcome>(operation, encoded);
+  } else {
+    take_encoded<ReadOutcome>(operation, encoded);
+  }
+}
+
 std::string beginning(const std::string& text) {
   constexpr std::size_t kMost = 40;
   return text.size() <= kMost
@@ -206,10 +214,8 @@ void World::State::answer_client(std::uint64_t number, const std::optional<std::
   if (!operation.pending()) return;  // the client has given up
   if (!encoded) {
     operation.outcome = Outcome::unknown;
-  } else if (operation.write()) {
-    take_encoded<WriteOutcome>(operation, *encoded);
   } else {
-    take_encoded<ReadOutcome>(operation, *encoded);
+    take_answer(operation, *encoded);
   }
   if (encoded) trace.mix_in(hash_of(*encoded));
   client_heard(number);

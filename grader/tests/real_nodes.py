@@ -21,6 +21,7 @@ class Programs:
 
     node: Path
     faultnet: Path
+    replay_recordings: Path
 
 
 @pytest.fixture(scope="session")
@@ -30,10 +31,12 @@ def programs() -> Programs:
         folder = Path(given)
     else:
         framework = build.Framework("release", len(processes.cpus()))
-        framework.build(["reference-node", "faultnet"])
+        framework.build(["reference-node", "faultnet", "replay-recordings"])
         folder = framework.folder
     return Programs(
-        folder / "reference" / "reference-node", folder / "grader" / "faultnet" / "faultnet"
+        folder / "reference" / "reference-node",
+        folder / "grader" / "faultnet" / "faultnet",
+        folder / "grader" / "sim" / "replay-recordings",
     )
 
 

@@ -6,6 +6,7 @@ import contextlib
 import json
 import shutil
 import tempfile
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -23,6 +24,7 @@ from .words import listed
 DEFAULT_CONFIG: dict[str, Any] = {"gossip_period_ms": 50, "call_timeout_ms": 200}
 DEFAULT_LINKS: dict[str, Any] = {"delay_min_ms": 0, "delay_max_ms": 1}
 TAIL_LINES = 5
+RECORDING = ".recording"  # Of a node: how its file ends.
 
 
 def names_of(size: int) -> list[str]:
@@ -49,10 +51,12 @@ class Assembly:
         http_ports: Sequence[int] = (),
         reference: Sequence[str] = (),
         reference_node: Path | None = None,
+        record: bool = False,
     ) -> None:
         """`label` names the logs. With `artifacts`, what is worth keeping goes there if the block is
         left by an error. `folder`: used as it is and left in place, instead of a temporary one.
-        `reference`: the nodes that run `reference_node`, and not `node`."""
+        `reference`: the nodes that run `reference_node`, and not `node`. `record`: the nodes note
+        down what each handler took and did, and `keep` keeps that."""
         self.names = list(names) if names is not None else names_of(size)
         self.seed = seed
         self.label = label
@@ -65,6 +69,8 @@ class Assembly:
         }
         self.links: dict[str, Any] = {**DEFAULT_LINKS, **(links or {})}
         self.actions: list[dict[str, Any]] = []  # What was done, as a fault plan has it.
+        self.record = record
+        self.began_s = time.monotonic()  # When the plan's clock showed 0.
         self._node_program = node
         self.reference = list(reference)
         self._reference_program = reference_node
@@ -144,6 +150,7 @@ class Assembly:
                 folder=folder,
                 config=config,
                 log=self.folder / f"{self.label}.{name}.log",
+                recording=self.folder / f"{name}{RECORDING}" if self.record else None,
                 peer_port=peer,
                 http_port=http,
             )
@@ -196,7 +203,7 @@ class Assembly:
     # For the reader of a failure.
 
     def plan(self) -> dict[str, Any]:
-        """What was done, as a fault plan. Its times say only the order: one millisecond a step."""
+        """What was done, and when, as a fault plan."""
         return {
             "seed": self.seed,
             "nodes": self.names,
@@ -217,11 +224,12 @@ class Assembly:
         return told
 
     def keep(self, where: Path) -> None:
-        """Copies logs, the network's trace and the plan to `where`."""
+        """Copies logs, recordings, the network's trace and the plan to `where`."""
         with contextlib.suppress(ClusterTrouble):
             self.faultnet.command("flush")
         where.mkdir(parents=True, exist_ok=True)
-        for file in [*self.folder.glob("*.log"), self.faultnet.trace, self.folder / "config.json"]:
+        kept = [*self.folder.glob("*.log"), *self.folder.glob(f"*{RECORDING}")]
+        for file in [*kept, self.faultnet.trace, self.folder / "config.json"]:
             with contextlib.suppress(OSError):
                 shutil.copy(file, where / file.name)
         (where / "plan.json").write_text(json.dumps(self.plan(), indent=1) + "\n")
@@ -229,7 +237,8 @@ class Assembly:
     def _note(
         self, act: str, nodes: Sequence[str], peers: Sequence[str] = (), **fields: Any
     ) -> None:
-        action = {"at_ms": len(self.actions), "act": act, "nodes": list(nodes)}
+        at_ms = int((time.monotonic() - self.began_s) * 1000)
+        action = {"at_ms": at_ms, "act": act, "nodes": list(nodes)}
         if peers:
             action["peers"] = list(peers)
         self.actions.append({**action, **{k: v for k, v in fields.items() if v}})

@@ -27,9 +27,11 @@ from typing import Any
 
 import pytest
 
+from .assembly import RECORDING
 from .cluster import Cluster
 from .errors import ClusterTrouble, NodeDied
 from .guard import die_with_parent
+from .process import program_hash
 
 CHECK_DEADLINE_S = 60.0
 MESSAGE_LIMIT = 20_000  # Characters.
@@ -104,6 +106,7 @@ def make_cluster(request: pytest.FixtureRequest) -> Iterator[Callable[..., Clust
                 seed=config.getoption("--check-seed"),
                 label=_check_of(request.node) or request.node.name,
                 reference_node=reference.resolve() if reference is not None else None,
+                record=True,
                 **options,
             )
             made.append(stack.enter_context(cluster))
@@ -210,15 +213,18 @@ def _keep(item: pytest.Item, check: str, clusters: list[Cluster]) -> Path | None
     if artifacts is None:
         return None
     folder = (artifacts / check).resolve()
-    plan: dict[str, Any] = {}
+    document: dict[str, Any] = {"kind": "cluster", "check": check, "plan": {}}
+    document["seed"] = item.config.getoption("--check-seed")
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for number, cluster in enumerate(clusters, start=1):
             cluster.keep(folder if number == 1 else folder / str(number))
-            plan = plan or cluster.plan()
+            if number == 1:
+                document |= {"plan": cluster.plan(), "reference": cluster.reference}
+                document["node_hash"] = program_hash(item.config.getoption("--node"))
+                document["began_us"] = int(cluster.began_s * 1e6)
+                document["recordings"] = sorted(file.name for file in folder.glob(f"*{RECORDING}"))
         replay = folder / "replay.json"
-        document: dict[str, Any] = {"kind": "cluster", "check": check, "plan": plan}
-        document["seed"] = item.config.getoption("--check-seed")
         replay.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
     except OSError as error:
         # The verdict matters more than its attachments.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import hashlib
 import os
 import shutil
 import signal
@@ -24,6 +25,11 @@ class State(enum.Enum):
     DOWN = "down"
     RUNNING = "running"
     PAUSED = "paused"
+
+
+def program_hash(program: Path) -> str:
+    """Names what a program is: another build of another solution has another one."""
+    return hashlib.sha256(program.read_bytes()).hexdigest()
 
 
 def tail_of(log: Path, lines: int) -> list[str]:
@@ -48,6 +54,7 @@ class NodeProcess:
     log: Path
     peer_port: PortReservation
     http_port: PortReservation
+    recording: Path | None = None  # Each handler is noted down here, for ./lab replay.
     state: State = State.DOWN
     starts: int = 0
     _process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
@@ -68,6 +75,7 @@ class NodeProcess:
         self.starts += 1
         command = [str(self.program), "--id", self.name, "--data", str(self.data)]
         command += ["--peers", str(self.folder / "peers.json"), "--config", str(self.config)]
+        command += ["--record", str(self.recording)] if self.recording is not None else []
         command += ["--die-with-parent"] + (["--bootstrap"] if bootstrap else [])
         with self.log.open("ab") as log:
             log.write(f"--- {self.name}: start {self.starts}\n".encode())

@@ -1,15 +1,18 @@
-"""``./lab replay``: a saved failure once more. A simulated one runs exactly as it did, step by step;
-one on real processes runs its check again, with the same faults."""
+"""``./lab replay``: a saved failure once more. A simulated one runs exactly as it did, step by step.
+Of one on real processes, what each node took is fed to a simulated node, which must do the same as the
+real one did; then its check runs again, with the same faults."""
 
 from __future__ import annotations
 
 import argparse
 import json
 import shlex
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from dynamolab import build, checks, grade, labs, processes, render_terminal, solutions, ui
+from dynamolab.cluster.process import program_hash
 from dynamolab.commands import common
 from dynamolab.errors import LabError
 from dynamolab.paths import RESULTS, ROOT, shown
@@ -66,14 +69,16 @@ def run(arguments: argparse.Namespace) -> int:
     lab, check = labs.find_check(known, document["check"])
     solution = common.open_solution(arguments, known, [lab])
     framework = build.Framework("release", arguments.jobs)
-    framework.build(["libraries", f"lab{lab.number}-checks", "faultnet"])
+    framework.build(["libraries", f"lab{lab.number}-checks", "faultnet", "replay-recordings"])
     label = f"lab{lab.number}-{solution.folder.name}"
     built = build.build_node(framework, solution.modules(lab), label)
     if built.error:
         raise LabError(built.error)
     _say_what_runs(check, solution)
     if document["kind"] == "cluster":
-        return _again(lab, check, int(document.get("seed", 1)), built.node, framework)
+        real = _Real(lab, check, document, arguments.file, built.node, framework)
+        real.rerun_recordings()
+        return real.run_check_again()
     folder = RESULTS / "replay"  # The trace that is told of stays, until the next replay.
     folder.mkdir(parents=True, exist_ok=True)
     command: list[str | Path] = [framework.checks_binary(lab.number), "--node", built.node]
@@ -104,18 +109,59 @@ def _say_what_runs(check: labs.Check, solution: solutions.Solution) -> None:
     print(ui.harmless(f"{check.id} on {solution.name}{supplied}"), flush=True)
 
 
-def _again(
-    lab: labs.Lab, check: labs.Check, seed: int, node: Path, framework: build.Framework
-) -> int:
-    """Real processes do not replay step by step; the check runs again under the same faults."""
+@dataclass(frozen=True)
+class _Real:
+    """A failure on real processes."""
 
-    folder = grade.run_folder(f"replay-lab{lab.number}")
-    reference = build.reference_node(framework) if check.mixed else None
-    run_with = checks.Run(node, folder, seed=seed, reference=reference)
-    tests = lab.folder / "test_cluster.py"
-    verdict = checks.run_pytest(tests, [check], framework.faultnet, run_with)[check.id]
-    print(f"{verdict.outcome.value} in {verdict.seconds:.1f} s (artifacts: {shown(folder)})")
-    if verdict.message:
-        ui.console().print(render_terminal.plain(verdict.message))
-    _explain(check, 0 if verdict.outcome.value == "pass" else 1)
-    return {"pass": 0, "fail": 1}.get(verdict.outcome.value, 2)
+    lab: labs.Lab
+    check: labs.Check
+    document: dict[str, Any]
+    file: Path  # Its recordings lie beside it.
+    node: Path
+    framework: build.Framework
+
+    def rerun_recordings(self) -> None:
+        """What the nodes took, once more in simulated nodes: the same events, clocks and seeds."""
+        names = [str(name) for name in self.document.get("recordings", [])]
+        files = [self.file.resolve().parent / name for name in names]
+        if not files or not all(file.is_file() for file in files):
+            return print("What the nodes did was not recorded; the check runs again.")
+        print("What each node took, once more, in a simulated node:", flush=True)
+        if self.document.get("node_hash") != program_hash(self.node):
+            print("  (the solution was changed since: what it does otherwise now, shows)")
+        folder = self.file.resolve().parent
+        plan, trace = folder / "plan.json", folder / "trace-of-nodes.jsonl"
+        command: list[str | Path] = [self.framework.replay_recordings, "--node", self.node]
+        command += ["--plan", plan, "--began-us", str(self.document.get("began_us", 0))]
+        command += ["--trace", trace]
+        if reference := [str(name) for name in self.document.get("reference", [])]:
+            command += ["--reference", ",".join(reference)]
+            command += ["--reference-node", build.reference_node(self.framework)]
+        done = processes.run([*command, *files], deadline_s=DEADLINE_S, cwd=ROOT, on_line=_print)
+        if done.timed_out:
+            raise LabError(f"the recordings did not end within {DEADLINE_S:.0f} s")
+        if done.code == 0:
+            print("So the failure is in what they do with these events, and shows every time.")
+        elif done.code == 1:
+            print(
+                "Where a node does something else, it was changed since, or it is not deterministic:"
+                " it uses a clock, a random number, an order or memory that Env does not give."
+            )
+        else:
+            print(f"The recordings could not be run: {done.out.strip()}")
+        print(f"trace of all nodes: {shown(trace)}", flush=True)
+
+    def run_check_again(self) -> int:
+        """Other timing, the same faults."""
+        print("\nThe check once more, on real processes, with the same faults:", flush=True)
+        folder = grade.run_folder(f"replay-lab{self.lab.number}")
+        reference = build.reference_node(self.framework) if self.check.mixed else None
+        seed = int(self.document.get("seed", 1))
+        run_with = checks.Run(self.node, folder, seed=seed, reference=reference)
+        tests = self.lab.folder / "test_cluster.py"
+        verdict = checks.run_pytest(tests, [self.check], self.framework.faultnet, run_with)[self.check.id]
+        print(f"{verdict.outcome.value} in {verdict.seconds:.1f} s (artifacts: {shown(folder)})")
+        if verdict.message:
+            ui.console().print(render_terminal.plain(verdict.message))
+        _explain(self.check, 0 if verdict.outcome.value == "pass" else 1)
+        return {"pass": 0, "fail": 1}.get(verdict.outcome.value, 2)
