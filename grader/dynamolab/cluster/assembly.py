@@ -17,7 +17,7 @@ from .errors import ClusterTrouble
 from .faultnet import Faultnet
 from .janitor import janitor
 from .ports import reserve_ports
-from .process import NodeProcess, State, tail_of
+from .process import NodeProcess, State
 from .story import Story
 from .words import listed
 
@@ -216,7 +216,7 @@ class Assembly:
         """The last lines of each node's log."""
         told: list[str] = []
         for name, process in self._nodes.items():
-            last = tail_of(process.log, lines)
+            last = process.last_lines(lines)
             if last:
                 whose = "the reference's, " if name in self.reference else ""
                 told.append(f"last lines of {name} ({whose}{process.log.name}):")

@@ -12,12 +12,14 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from .crash import with_places
 from .errors import ClusterTrouble, NodeDied
 from .janitor import janitor
 from .ports import PortReservation
 from .waiting import wait_for
 
 READY_S = 30.0  # From the start of a process to its `ready` line; milliseconds on an idle machine.
+MOST_FRAMES = 64  # In a crash report of a node.
 GONE_S = 10.0  # From a kill to the end of the process.
 
 
@@ -113,12 +115,16 @@ class NodeProcess:
         code = self._process.returncode
         self._ended()
         how = f"was ended by {signal.Signals(-code).name}" if code < 0 else f"exited with code {code}"
-        last = "\n".join(f"  {line}" for line in tail_of(self.log, 15))
+        last = "\n".join(f"  {line}" for line in self.last_lines(15))
         words = f"the process of {self.name} {how}, and nobody had stopped it; its last lines:\n{last}"
         if code == 2 and "ready " not in self._log_of_this_start():
             # Its own word for "my arguments, files or ports are wrong": those are ours.
             raise ClusterTrouble(words)
         raise NodeDied(f"expected: {self.name} runs\nactual: {words}")
+
+    def last_lines(self, most: int) -> list[str]:
+        """Of its log; where it crashed, in words."""
+        return with_places(tail_of(self.log, most + MOST_FRAMES), self.program)[-most:]
 
     def ended_soon(self, within_s: float = 1.0) -> bool:
         """True if it has died, or dies at once: asked when it broke a connection."""
