@@ -51,6 +51,7 @@ class Lab:
     parts: dict[str, tuple[str, int]]  # Part → title and points.
     checks: tuple[Check, ...]
     folder: Path
+    properties: dict[str, str] = field(default_factory=dict)  # Number → what is true of a right solution.
     part_modules: dict[str, str] = field(default_factory=dict)  # Part with a factory of its own → it.
 
     @property
@@ -111,6 +112,7 @@ def load(path: Path) -> Lab:
             for check in document["checks"]
         ),
         folder=path.parent,
+        properties=document["properties"],
         part_modules={
             part["part"]: part["module"] for part in document["parts"] if "module" in part
         },
@@ -128,6 +130,9 @@ def _problems(lab: Lab) -> Sequence[str]:
         if check.id in by_id:
             found.append(f"checks: {check.id} stands twice; give each check a name of its own")
         by_id[check.id] = check
+        for number in check.properties:
+            if number not in lab.properties:
+                found.append(f"{check.id}: properties: {number} is not among the lab's properties")
         if check.part not in lab.parts:
             found.append(
                 f"{check.id}: part {check.part} is not among the parts {', '.join(lab.parts)}"

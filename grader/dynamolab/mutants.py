@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import queue
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from dynamolab import build, checks, processes
 from dynamolab.errors import GraderTrouble, LabError
@@ -18,6 +18,8 @@ from dynamolab.results import Outcome
 
 PATCH_DEADLINE_S = 20.0
 CORE_DEADLINE_S = 60.0
+
+Judged = TypeVar("Judged")
 
 
 @dataclass(frozen=True)
@@ -139,22 +141,14 @@ def judge(
     """The expected checks first, stopping at the first that catches; the other checks only if none
     of them did (to tell who else sees it), or if everything is asked for: then each expected check
     must catch it."""
-    caught = Caught(mutant)
-    expected = [check for check in mutant.lab.checks if check.id in mutant.expected]
     others = [check for check in mutant.lab.checks if check.id not in mutant.expected]
-    stages = (
-        [[*expected, *others]]
-        if everything
-        else [*([check] for check in _cheapest_first(expected)), others]
-    )
-    for stage in stages:
-        if caught.caught_by and not everything:
-            break
-        for check, verdict in _run(mutant, stage, node, framework, seed, cpus).items():
-            if verdict.outcome is Outcome.FAIL:
-                caught.caught_by.append(check)
-            elif verdict.outcome is Outcome.INCONCLUSIVE:
-                caught.trouble = f"{check}: {verdict.message}"
+    if everything:
+        caught = Caught(mutant)
+        _judge_by(caught, [*_expected(mutant), *others], node, framework, seed, cpus)
+    else:
+        caught = judge_expected(mutant, node, framework, seed=seed, cpus=cpus)
+        if caught.survived:
+            _judge_by(caught, others, node, framework, seed, cpus)
     if not set(caught.caught_by) & set(mutant.expected) and caught.caught_by:
         caught.trouble = caught.trouble or "caught, but by none of the checks that are said to"
     if everything and not caught.survived:
@@ -162,6 +156,38 @@ def judge(
         if passed and not caught.trouble:
             caught.trouble = f"passes {', '.join(passed)}, said to catch it"
     return caught
+
+
+def judge_expected(
+    mutant: Mutant, node: Path, framework: build.Framework, *, seed: int, cpus: tuple[int, ...]
+) -> Caught:
+    """The checks that are said to catch it, one by one, the cheapest first, until one does."""
+    caught = Caught(mutant)
+    for check in _cheapest_first(_expected(mutant)):
+        _judge_by(caught, [check], node, framework, seed, cpus)
+        if not caught.survived:
+            break
+    return caught
+
+
+def _judge_by(
+    caught: Caught,
+    by: Sequence[Check],
+    node: Path,
+    framework: build.Framework,
+    seed: int,
+    cpus: tuple[int, ...],
+) -> None:
+    """Runs these checks together, and notes down which of them catch it."""
+    for check, verdict in _run(caught.mutant, by, node, framework, seed, cpus).items():
+        if verdict.outcome is Outcome.FAIL:
+            caught.caught_by.append(check)
+        elif verdict.outcome is Outcome.INCONCLUSIVE:
+            caught.trouble = f"{check}: {verdict.message}"
+
+
+def _expected(mutant: Mutant) -> list[Check]:
+    return [check for check in mutant.lab.checks if check.id in mutant.expected]
 
 
 def _cheapest_first(expected: Sequence[Check]) -> list[Check]:
@@ -202,34 +228,51 @@ def judge_all(
     on_step: Callable[[int, str], None],
 ) -> list[Caught]:
     """Compiles and judges several at a time, one core each. In the order of ``mutants``."""
+    results: dict[str, Caught] = {}
 
+    def one(mutant: Mutant, node: Path, cpu: int) -> Caught:
+        return judge(mutant, node, framework, everything=everything, seed=seed, cpus=(cpu,))
+
+    def trouble(mutant: Mutant, error: LabError) -> Caught:
+        return Caught(mutant, trouble=str(error))
+
+    for mutant, caught in each_built(mutants, framework, one, trouble):
+        results[mutant.name] = caught
+        on_step(len(results), mutant.name)
+    return [results[mutant.name] for mutant in mutants]
+
+
+def each_built(
+    mutants: Sequence[Mutant],
+    framework: build.Framework,
+    judge_one: Callable[[Mutant, Path, int], Judged],
+    trouble: Callable[[Mutant, LabError], Judged],
+) -> Iterator[tuple[Mutant, Judged]]:
+    """Compiles each and gives it (its node, a core) to ``judge_one``, several at a time, one core each;
+    what comes of them, in the order in which they end. A mutant's own trouble becomes ``trouble``'s."""
     free: queue.SimpleQueue[int] = queue.SimpleQueue()
     for cpu in processes.cpus()[: framework.jobs]:
         free.put(cpu)
 
-    def one(mutant: Mutant) -> Caught:
+    def one(mutant: Mutant) -> Judged:
         cpu = free.get(timeout=CORE_DEADLINE_S)  # As many workers as cores: there is one.
         try:
             node = build_mutant(mutant, framework).node
             try:
-                return judge(mutant, node, framework, everything=everything, seed=seed, cpus=(cpu,))
+                return judge_one(mutant, node, cpu)
             finally:
                 node.unlink(missing_ok=True)  # Large, and linked again in no time.
         except GraderTrouble:
             raise
         except LabError as error:
-            return Caught(mutant, trouble=str(error))
+            return trouble(mutant, error)
         finally:
             free.put(cpu)
 
-    results: dict[str, Caught] = {}
     pool = ThreadPoolExecutor(min(framework.jobs, len(processes.cpus())))
     try:
         waiting = {pool.submit(one, mutant): mutant for mutant in mutants}
         for done in as_completed(waiting):
-            mutant = waiting[done]
-            results[mutant.name] = done.result()
-            on_step(len(results), mutant.name)
+            yield waiting[done], done.result()
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
-    return [results[mutant.name] for mutant in mutants]

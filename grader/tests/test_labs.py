@@ -32,6 +32,7 @@ GOOD: dict[str, Any] = {
     "file": "ring.cpp",
     "points": 100,
     "parts": [{"part": "A", "title": "one token", "points": 100}],
+    "properties": {"2.1": "the ring is a function of the events"},
     "checks": [CHECK, CHECK | {"id": "ring.b", "points": 40, "faults": 2, "needs": ["ring.a"]}],
 }
 
@@ -70,6 +71,8 @@ def with_check(**changes: Any) -> dict[str, Any]:
         (with_check(id="ring.a"), "stands twice"),
         (with_check(id="sync.b"), "must begin with 'ring.'"),
         (with_check(part="Z"), "part Z"),
+        (with_check(properties=["2.9"]), r"ring.b: properties: 2\.9 is not among the lab's"),
+        (changed(properties={"two": "x"}), "properties: 'two'"),
         (with_check(needs=["ring.x"]), "no check of this lab"),
         (with_check(needs=["ring.b"]), "must come before"),
         (with_check(points=41), "add up to 101"),

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
-from dynamolab import build, labs, mutants, results, ui
+from dynamolab import build, kill_table, labs, mutants, properties, results, ui
 from dynamolab.commands import common
 from dynamolab.errors import LabError
 from dynamolab.suggest import did_you_mean
@@ -28,6 +29,18 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--results", metavar="FILE", type=common.writable_file, help="write the table as JSON"
     )
+    parser.add_argument(
+        "--grades",
+        type=common.whole_number(1, 10_000),
+        metavar="N",
+        help="grade each so many times, with seeds of its own each time: is it caught every time?"
+        " With --results FILE, a run that was cut off goes on where it was",
+    )
+    parser.add_argument(
+        "--properties",
+        action="store_true",
+        help="only print which checks see each property of a right solution, and which mutants break it",
+    )
     common.add_seed(parser)
     common.add_jobs(parser)
 
@@ -36,9 +49,14 @@ def run(arguments: argparse.Namespace) -> int:
     known = labs.load_all()
     chosen = common.chosen_labs(arguments.labs, known) if arguments.labs else []
     found = _chosen(mutants.load(known, chosen), arguments.only)
+    if arguments.properties:
+        print(properties.page(chosen or known, found), end="")
+        return 0
     framework = build.Framework("release", arguments.jobs)
     programs = sorted({f"lab{mutant.lab.number}-checks" for mutant in found})
     framework.build(["libraries", "faultnet", *programs])
+    if arguments.grades:
+        return _kill(arguments, found, framework)
     with ui.bar("Mutants") as bar:
         caught = mutants.judge_all(
             found,
@@ -51,6 +69,45 @@ def run(arguments: argparse.Namespace) -> int:
         results.write_json({"mutants": [one.document() for one in caught]}, arguments.results)
     _print(caught)
     return 0 if all(one.as_expected for one in caught) else 1
+
+
+def _kill(
+    arguments: argparse.Namespace, found: list[mutants.Mutant], framework: build.Framework
+) -> int:
+    file: Path | None = arguments.results
+    seed, grades = arguments.seed, arguments.grades
+    table = kill_table.read(file, found, seed, grades) if file is not None else []
+    known = {kills.mutant.name for kills in table}
+    left = [mutant for mutant in found if mutant.name not in known]
+    with ui.bar("Mutants") as bar:
+        for kills in kill_table.kill_all(left, framework, first_seed=seed, grades=grades):
+            table.append(kills)
+            if file is not None:
+                kill_table.write(file, table)
+            bar.update(len(table), len(found), kills.mutant.name)
+    _print_kills(table, grades)
+    return 0 if all(kills.always for kills in table) else 1
+
+
+def _print_kills(table: list[kill_table.Kills], grades: int) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    shown = Table(title="Kill table", title_justify="left", title_style="bold")
+    shown.add_column("mutant", overflow="fold")
+    shown.add_column("caught", justify="right")
+    shown.add_column("by, in so many grades", overflow="fold", ratio=1)
+    for kills in sorted(table, key=lambda kills: kills.mutant.name):
+        by = [f"{check.partition('.')[2]} {count}" for check, count in kills.caught.most_common()]
+        if kills.missed:
+            by.append(f"missed with seeds {', '.join(map(str, kills.missed))}")
+        by += [ui.harmless(kills.trouble)] if kills.trouble else []
+        caught = f"{sum(kills.caught.values())} of {grades}"
+        colour = "green" if kills.always else "bold red"
+        shown.add_row(kills.mutant.name, Text(caught, colour), "\n".join(by))
+    ui.console().print(shown)
+    always = sum(kills.always for kills in table)
+    print(f"{always} of {len(table)} known-wrong solutions were caught in each of {grades} grades")
 
 
 def _chosen(found: list[mutants.Mutant], only: list[str]) -> list[mutants.Mutant]:
