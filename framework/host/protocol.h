@@ -2,7 +2,7 @@
 // did the other way. Both sides are built together, so there is one version and no negotiation.
 //
 // A batch is commands one after the other, each a Command number, its slot, and then:
-//     make         NodeSetup, room, count, count × (space, key, value)
+//     make         NodeSetup, room, from image or not, count, count × (space, key, value)
 //     destroy      –
 //     set_room     room
 //     start        moment, bootstrap
@@ -10,6 +10,7 @@
 //     call_ended   moment, call, Result<string>
 //     timer_fired  moment, timer
 //     invoke       moment, method, arguments
+//     image        count, count × (space, key, value): what many disks begin with; its slot is 0
 // A moment is now, wall, and 8 bytes of seed. Everything is in core/codec.h's canonical encoding.
 //
 // The answer is a stream of items, each an Item number and then:
@@ -40,6 +41,7 @@ enum class Command : std::uint8_t {
   call_ended,
   timer_fired,
   invoke,
+  image,
 };
 
 enum class Item : std::uint8_t {

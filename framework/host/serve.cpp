@@ -11,6 +11,7 @@
 #include <optional>
 
 #include "host/allocations.h"
+#include "host/apart.h"
 #include "host/crash.h"
 #include "host/mailbox.h"
 #include "host/platform.h"
@@ -28,6 +29,8 @@ struct Options {
   int mailbox = -1;
   int bell = -1;
   pid_t parent = 0;
+  int pool = -1;  ///< Not -1: each node in a process of its own; for the pages that they share.
+  std::chrono::milliseconds cpu_limit{3000};  ///< Where each node has a process of its own.
   std::optional<std::uint64_t> perturb;
 };
 
@@ -57,6 +60,10 @@ std::string parse(const std::vector<std::string>& args, Options& options) {
       options.bell = static_cast<int>(number);
     } else if (name == "--parent") {
       options.parent = static_cast<pid_t>(number);
+    } else if (name == "--apart") {
+      options.pool = static_cast<int>(number);
+    } else if (name == "--cpu-limit-ms") {
+      options.cpu_limit = std::chrono::milliseconds(number);
     } else if (name == "--perturb") {
       options.perturb = number;
     } else {
@@ -65,6 +72,7 @@ std::string parse(const std::vector<std::string>& args, Options& options) {
   }
   if (options.mailbox < 0) return "--mailbox FD is missing";
   if (options.parent <= 0) return "--parent PID is missing";
+  if (options.pool >= 0 && !platform::has_futex()) return "--apart needs futexes";
   if (options.bell < 0 && !platform::has_futex()) return "--bell FD is missing";
   return "";
 }
@@ -97,8 +105,44 @@ bool next_crossing(Board& board, const Bell& bell, std::uint32_t& seen, pid_t pa
   }
 }
 
+/// Takes batches out of the mailbox and leaves answers there, as long as the parent lives.
+template <class Run>
+void answer_batches(Mailbox& mailbox, const Options& options, Run&& run) {
+  Board& board = mailbox.board();
+  const Bell bell(options.bell);
+  std::uint32_t seen = 0;
+  while (next_crossing(board, bell, seen, options.parent)) {
+    const std::uint64_t bytes = board.batch_bytes.load(std::memory_order_relaxed);
+    if (bytes > kMaxCrossingBytes) std::_Exit(complain("a batch larger than the mailbox"));
+    board.answer_bytes.store(run(bytes), std::memory_order_relaxed);
+    board.answered.store(seen, std::memory_order_release);
+    bell.ring(board.answered);
+  }
+}
+
 /// noexcept: whoever calls serve() may catch, but the end of a solution's exception is here.
 void run_batch(HostServer& server, std::string& answer) noexcept { server.run(answer); }
+
+void serve_together(Mailbox& mailbox, const Options& options, ServerHooks hooks) {
+  HostServer server(std::move(hooks));
+  mailbox.board().serving.store(1, std::memory_order_release);
+  std::string answer;
+  answer_batches(mailbox, options, [&](std::size_t bytes) {
+    if (bytes > 0) server.begin({mailbox.batch(), bytes});
+    run_batch(server, answer);
+    std::memcpy(mailbox.answer(), answer.data(), answer.size());
+    return answer.size();
+  });
+}
+
+void serve_apart(Mailbox& mailbox, const Options& options, ServerHooks hooks) {
+  NodeProcesses processes(mailbox, options.pool, options.cpu_limit, std::move(hooks));
+  mailbox.board().serving.store(1, std::memory_order_release);
+  answer_batches(mailbox, options, [&](std::size_t bytes) {
+    if (bytes > 0) processes.begin(bytes);
+    return processes.run();
+  });
+}
 
 }  // namespace
 
@@ -124,20 +168,10 @@ int serve(const std::vector<std::string>& args) {
     perturb_heap(*options.perturb);
     hooks.before_handler = spoil_stack;
   }
-  HostServer server(std::move(hooks));
-  board.serving.store(1, std::memory_order_release);
-
-  std::string answer;
-  std::uint32_t seen = 0;
-  while (next_crossing(board, bell, seen, options.parent)) {
-    const std::uint64_t bytes = board.batch_bytes.load(std::memory_order_relaxed);
-    if (bytes > kMaxCrossingBytes) return complain("a batch larger than the mailbox");
-    if (bytes > 0) server.begin({mailbox.batch(), bytes});
-    run_batch(server, answer);
-    std::memcpy(mailbox.answer(), answer.data(), answer.size());
-    board.answer_bytes.store(answer.size(), std::memory_order_relaxed);
-    board.answered.store(seen, std::memory_order_release);
-    bell.ring(board.answered);
+  if (options.pool >= 0) {
+    serve_apart(mailbox, options, std::move(hooks));
+  } else {
+    serve_together(mailbox, options, std::move(hooks));
   }
   // The solution's destructors are not worth waiting for.
   std::_Exit(0);

@@ -5,7 +5,6 @@
 #include <utility>
 
 #include "host/protocol_writer.h"
-#include "storage/memory_store.h"
 
 namespace dynamo::host {
 
@@ -120,6 +119,15 @@ Moment take_moment(codec::Reader& in) {
 
 }  // namespace
 
+CommandHead head_of(codec::Reader batch) {
+  const std::size_t before = batch.left();
+  CommandHead head;
+  head.command = take<Command>(batch);
+  head.slot = take<std::uint32_t>(batch);
+  head.bytes = before - batch.left();
+  return head;
+}
+
 /// A node with its disk. The order of the members is the order in which they need one another.
 struct HostServer::Resident {
   Recorder recorder;
@@ -132,9 +140,9 @@ struct HostServer::Resident {
 HostServer::HostServer(ServerHooks hooks) : hooks_(std::move(hooks)) {}
 HostServer::~HostServer() = default;
 
-void HostServer::begin(std::string_view batch) {
+void HostServer::begin(std::string_view batch, std::uint32_t index) {
   batch_ = codec::Reader(batch);
-  index_ = 0;
+  index_ = index;
   allocations_ = 0;
 }
 
@@ -142,19 +150,38 @@ bool HostServer::run(std::string& answer) {
   std::swap(answer_, answer);  // residents write to answer_; the caller gets the buffer back below
   answer_.clear();
   ItemWriter out(answer_);
-  while (batch_.left() > 0 && answer_.size() < kFullAnswerBytes) {
-    if (hooks_.at_work != nullptr) hooks_.at_work->store(index_, std::memory_order_relaxed);
-    const auto command = take<Command>(batch_);
-    run_command(command, take<std::uint32_t>(batch_));
-    ++index_;
-  }
+  while (batch_.left() > 0 && answer_.size() < kFullAnswerBytes) run_one();
   const bool finished = batch_.left() == 0;
   finished ? out.finished(allocations_) : out.full();
   std::swap(answer_, answer);
   return finished;
 }
 
+void HostServer::run_one() {
+  if (hooks_.at_work != nullptr) hooks_.at_work->store(index_, std::memory_order_relaxed);
+  const auto command = take<Command>(batch_);
+  run_command(command, take<std::uint32_t>(batch_));
+  ++index_;
+}
+
+std::uint32_t HostServer::run_own(std::uint32_t slot, std::string& answer, std::size_t full) {
+  std::swap(answer_, answer);
+  answer_.clear();
+  const std::uint32_t first = index_;
+  while (batch_.left() > 0 && answer_.size() < full) {
+    const CommandHead next = head_of(batch_);
+    const bool own = next.slot == slot && next.command != Command::image &&
+                     next.command != Command::destroy &&
+                     (next.command != Command::make || index_ == first);
+    if (!own) break;
+    run_one();
+  }
+  std::swap(answer_, answer);
+  return index_ - first;
+}
+
 void HostServer::run_command(Command command, std::uint32_t slot) {
+  if (command == Command::image) return take_image();
   if (command == Command::make) return make(slot);
   const auto found = residents_.find(slot);
   if (found == residents_.end()) malformed();
@@ -169,10 +196,22 @@ void HostServer::run_command(Command command, std::uint32_t slot) {
   }
 }
 
+void HostServer::take_image() {
+  image_.clear();
+  for (auto left = take<std::uint64_t>(batch_); left > 0; --left) {
+    auto space = take<std::string>(batch_);
+    auto key = take<std::string>(batch_);
+    image_[std::move(space)].insert_or_assign(std::move(key), take<std::string>(batch_));
+  }
+}
+
 void HostServer::make(std::uint32_t slot) {
   auto setup = take<NodeSetup>(batch_);
   const auto room = take<std::uint64_t>(batch_);
   auto resident = std::make_unique<Resident>(answer_, room);
+  if (take<bool>(batch_)) {
+    resident->store.load(one_node_ ? std::exchange(image_, {}) : image_);
+  }
   const auto entries = take<std::uint64_t>(batch_);
   for (std::uint64_t i = 0; i < entries; ++i) {
     auto space = take<std::string>(batch_);

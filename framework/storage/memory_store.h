@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "core/storage.h"
 
@@ -45,12 +46,18 @@ class MemoryStore final : public Storage {
     virtual void erased(std::string_view space, std::string_view key) = 0;
   };
 
+  // std::string orders bytes as unsigned, which is what "bytewise" asks for.
+  using Space = std::map<std::string, std::string, std::less<>>;
+  using Content = std::map<std::string, Space, std::less<>>;  ///< By the space's name.
+
   /// Empty, with `room` bytes to grow by. `watcher` may be null; else it outlives the store.
   explicit MemoryStore(std::uint64_t room, Watcher* watcher = nullptr)
       : room_(room), watcher_(watcher) {}
 
   /// Fills in what the disk holds already: not watched, and not charged to the room.
   void load(std::string space, std::string key, std::string value);
+  /// The same, in the place of all that it holds.
+  void load(Content content) { spaces_ = std::move(content); }
 
   /// From now on it may grow by so many bytes of keys and values.
   void set_room(std::uint64_t room);
@@ -65,10 +72,7 @@ class MemoryStore final : public Storage {
   bool room(std::size_t bytes) const override;
 
  private:
-  // std::string orders bytes as unsigned, which is what "bytewise" asks for.
-  using Space = std::map<std::string, std::string, std::less<>>;
-
-  std::map<std::string, Space, std::less<>> spaces_;
+  Content spaces_;
   std::uint64_t room_;      ///< What it may grow by, counted from the last set_room().
   std::int64_t grown_ = 0;  ///< Bytes of keys and values since then; negative after erasing.
   Watcher* watcher_;

@@ -76,6 +76,9 @@ class Host {
   /// Makes a node in `slot`, in place of what was there. `room` is how many bytes its disk may grow
   /// by.
   virtual void make(Slot slot, const NodeSetup& setup, const Disk& disk, std::uint64_t room) = 0;
+  /// The same, from an image of a disk that many nodes begin with; it crosses over once.
+  virtual void make_from(const std::shared_ptr<const Disk>& image, Slot slot,
+                         const NodeSetup& setup, std::uint64_t room) = 0;
   virtual void destroy(Slot slot) = 0;
   virtual void set_room(Slot slot, std::uint64_t room) = 0;
 
@@ -88,8 +91,8 @@ class Host {
   virtual void invoke(Slot slot, const Moment& moment, MethodId method, std::string_view args) = 0;
 
   /// Crosses over; one Handled for each of start … invoke queued since the last time, in order
-  /// (make, destroy and set_room give none). Throws SolutionDied; the host then begins anew without
-  /// any node.
+  /// (make, make_from, destroy and set_room give none). Throws SolutionDied; the host then begins
+  /// anew without any node.
   virtual std::vector<Handled> exchange() = 0;
 
   /// Heap allocations that the last exchange's handlers made; 0 where it cannot be counted.
@@ -102,7 +105,11 @@ struct ProcessOptions {
   Duration cpu_limit =
       std::chrono::seconds(3);  ///< CPU time of one handler: past it, an endless loop.
   Duration wall_limit = std::chrono::seconds(60);  ///< Of one handler: for a host that sleeps.
-  bool perturb = false;   ///< Another heap layout, to find what should not depend on it.
+  bool perturb = false;  ///< Another heap layout, to find what should not depend on it.
+  /// Each node in a process of its own, equal pages of memory once: for thousands of nodes that
+  /// know much alike. A node then takes no memory to speak of, but a turn of it twice the time.
+  /// Where the system cannot do it, all nodes share one process as ever.
+  bool apart = false;
   bool portable = false;  ///< Socketpair instead of the futex mailbox, as on macOS.
 };
 

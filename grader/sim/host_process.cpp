@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "host/platform.h"
+#include "host/shared_pages.h"
 
 extern char** environ;  // NOLINT(readability-redundant-declaration): not declared on macOS
 
@@ -25,7 +26,8 @@ namespace {
 // What the child finds its descriptors at; our own lie above them (Descriptor::take).
 constexpr int kMailboxFd = 3;
 constexpr int kBellFd = 4;
-constexpr int kFirstFree = 5;
+constexpr int kPoolFd = 5;
+constexpr int kFirstFree = 6;
 constexpr int kOutOfTheWay = 10;
 
 // A solution that prints without end is cut off here.
@@ -117,6 +119,13 @@ void HostProcess::spawn(const ProcessOptions& options) {
   if (bell_there_.get() >= 0) {
     arguments.insert(arguments.end(), {"--bell", std::to_string(kBellFd)});
   }
+  if (options.apart && host::platform::has_futex() && !options.portable) {
+    pool_.take(host::platform::make_shared_memory(host::SharedPages::kPoolBytes),
+               "memory for the pages that nodes share");
+    const auto limit = std::chrono::duration_cast<std::chrono::milliseconds>(options.cpu_limit);
+    arguments.insert(arguments.end(), {"--apart", std::to_string(kPoolFd), "--cpu-limit-ms",
+                                       std::to_string(limit.count())});
+  }
   if (options.perturb) arguments.insert(arguments.end(), {"--perturb", "2718281828"});
   const std::vector<std::string> environment = host_environment();
   const std::vector<char*> argv = pointers(arguments);
@@ -148,7 +157,10 @@ void HostProcess::become_host(const ProcessOptions& options, pid_t parent, char*
   dup2(words_.get(), STDERR_FILENO);
   dup2(memory_.get(), kMailboxFd);
   if (bell_there_.get() >= 0) dup2(bell_there_.get(), kBellFd);
-  host::platform::close_from(bell_there_.get() >= 0 ? kFirstFree : kBellFd);
+  if (pool_.get() >= 0) dup2(pool_.get(), kPoolFd);
+  if (bell_there_.get() < 0) close(kBellFd);
+  if (pool_.get() < 0) close(kPoolFd);
+  host::platform::close_from(kFirstFree);
   execve(options.node_binary.c_str(), argv, environment);
   mailbox_->board().exec_error.store(errno);
   _exit(127);

@@ -59,6 +59,7 @@ class HostProcess {
                                 char* const* environment);
 
   Descriptor memory_, words_, null_, bell_here_, bell_there_;
+  Descriptor pool_;  ///< Only where each node has a process of its own.
   std::unique_ptr<host::Mailbox> mailbox_;
   std::optional<host::Bell> bell_;
   pid_t id_ = -1;

@@ -128,14 +128,24 @@ class ProcessHost final : public QueueingHost {
     }
     if (cause != Death::Cause::ended) process->send_signal(SIGKILL);
     host::Board& board = process->mailbox().board();
-    if (const int error = board.exec_error.load(); error != 0 && board.serving.load() == 0) {
-      throw GraderTrouble("cannot run " + options_.node_binary + ": " + std::strerror(error));
+    if (const int error = board.exec_error.load(); error != 0) {
+      if (board.serving.load() == 0) {
+        throw GraderTrouble("cannot run " + options_.node_binary + ": " + std::strerror(error));
+      }
+      if (options_.apart) {
+        throw GraderTrouble(std::string("no process for each node: ") + std::strerror(error));
+      }
     }
     Death death;
     death.cause = cause;
     death.status = process->ended().value_or(0);
     death.limit = limit;
     death.detail = detail;
+    if (options_.apart && WIFSIGNALED(death.status) && WTERMSIG(death.status) == SIGXCPU &&
+        cause == Death::Cause::ended) {
+      death.cause = Death::Cause::endless_loop;  // seen by the giver of turns
+      death.limit = options_.cpu_limit;
+    }
     death.was_serving = board.serving.load() != 0;
     std::memcpy(&death.crash, &board.crash, sizeof(death.crash));
     death.words = process->words();

@@ -9,7 +9,13 @@ using host::Command;
 
 namespace {
 
-bool is_handler(Command command) { return command >= Command::start; }
+bool is_handler(Command command) { return command >= Command::start && command <= Command::invoke; }
+
+void skip_disk(codec::Reader& in) {
+  for (std::uint64_t left = in.number(); left > 0 && in.ok(); --left) {
+    for (int part = 0; part < 3; ++part) in.bytes();
+  }
+}
 
 /// Reads one command of our own batch; `what` tells a person of it.
 AtWork next_command(codec::Reader& in) {
@@ -25,12 +31,15 @@ AtWork next_command(codec::Reader& in) {
     in.fixed64();
   }
   switch (command) {
+    case Command::image:
+      skip_disk(in);
+      at.what = "being given a disk";
+      break;
     case Command::make:
       take(NodeSetup{});
       take(std::uint64_t{});
-      for (std::uint64_t left = take(std::uint64_t{}); left > 0 && in.ok(); --left) {
-        for (int part = 0; part < 3; ++part) in.bytes();
-      }
+      take(false);
+      skip_disk(in);
       at.what = "making its modules";
       break;
     case Command::destroy:
@@ -91,18 +100,42 @@ void QueueingHost::queued() {
   if (batches_.back().bytes.size() > host::kMaxCrossingBytes / 2) batches_.emplace_back();
 }
 
-void QueueingHost::make(Slot slot, const NodeSetup& setup, const Disk& disk, std::uint64_t room) {
-  host::CommandWriter command(batches_.back().bytes);
-  codec::Writer& out = command.command(Command::make, slot);
-  codec::write(out, setup);
-  out.number(room);
+void QueueingHost::write_disk(const Disk& disk) {
+  codec::Writer out(batches_.back().bytes);
   out.number(disk.size());
   for (const auto& [where, value] : disk) {
     out.bytes(where.first);
     out.bytes(where.second);
     out.bytes(value);
   }
+}
+
+void QueueingHost::begin_make(Slot slot, const NodeSetup& setup, std::uint64_t room,
+                              bool from_image) {
+  host::CommandWriter command(batches_.back().bytes);
+  codec::Writer& out = command.command(Command::make, slot);
+  codec::write(out, setup);
+  out.number(room);
+  codec::write(out, from_image);
   nodes_[slot] = setup.self;
+}
+
+void QueueingHost::make(Slot slot, const NodeSetup& setup, const Disk& disk, std::uint64_t room) {
+  begin_make(slot, setup, room, false);
+  write_disk(disk);
+  queued();
+}
+
+void QueueingHost::make_from(const std::shared_ptr<const Disk>& image, Slot slot,
+                             const NodeSetup& setup, std::uint64_t room) {
+  if (image_ != image) {
+    host::CommandWriter(batches_.back().bytes).command(Command::image, 0);
+    write_disk(*image);
+    queued();
+    image_ = image;
+  }
+  begin_make(slot, setup, room, true);
+  write_disk({});
   queued();
 }
 
@@ -166,6 +199,7 @@ std::vector<Handled> QueueingHost::exchange() {
     }
   } catch (...) {
     nodes_.clear();
+    image_.reset();
     throw;
   }
   // Its memory serves the next batch.

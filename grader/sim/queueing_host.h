@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -49,6 +50,8 @@ struct AtWork {
 class QueueingHost : public Host {
  public:
   void make(Slot slot, const NodeSetup& setup, const Disk& disk, std::uint64_t room) override;
+  void make_from(const std::shared_ptr<const Disk>& image, Slot slot, const NodeSetup& setup,
+                 std::uint64_t room) override;
   void destroy(Slot slot) override;
   void set_room(Slot slot, std::uint64_t room) override;
   void start(Slot slot, const Moment& moment, bool bootstrap) override;
@@ -80,10 +83,13 @@ class QueueingHost : public Host {
 
   host::CommandWriter to(Slot slot);       ///< Throws std::logic_error if there is no node.
   host::CommandWriter handler(Slot slot);  ///< The same, for what is answered.
+  void begin_make(Slot slot, const NodeSetup& setup, std::uint64_t room, bool from_image);
+  void write_disk(const Disk& disk);
   void queued();
 
   std::vector<Batch> batches_ = std::vector<Batch>(1);  ///< The last one is being filled.
   std::map<Slot, NodeId> nodes_;                        ///< Who lives where, once all is done.
+  std::shared_ptr<const Disk> image_;                   ///< The one that the host has; or null.
   std::uint64_t allocations_ = 0;                       ///< Of the last exchange.
 };
 

@@ -19,14 +19,12 @@ std::string marked(const std::string& mark) {
   return "?";
 }
 
-class Death : public testing::TestWithParam<bool> {
+class Death : public testing::TestWithParam<Transport> {
  protected:
   void SetUp() override { begin(std::chrono::seconds(20)); }
 
   void begin(Duration wall_limit) {
-    ProcessOptions options;
-    options.node_binary = binary();
-    options.portable = GetParam();
+    ProcessOptions options = options_for(binary(), GetParam());
     options.cpu_limit = std::chrono::milliseconds(200);
     options.wall_limit = wall_limit;
     host_ = start_process_host(options);
@@ -245,7 +243,7 @@ TEST_P(Death, exit_before_main_is_a_death) {
   unsetenv("HOSTILE_EXITS_EARLY");
 }
 
-INSTANTIATE_TEST_SUITE_P(, Death, testing::Values(false, true), transport_name);
+INSTANTIATE_TEST_SUITE_P(, Death, every_transport(), transport_name);
 
 #ifdef SANITIZED_HOST
 class SanitizerDeath : public Death {
@@ -268,7 +266,7 @@ TEST_P(SanitizerDeath, crash_is_told_with_its_place) {
   EXPECT_SAYS(death_by("throw"), marked("throw"));
 }
 
-INSTANTIATE_TEST_SUITE_P(, SanitizerDeath, testing::Values(false, true), transport_name);
+INSTANTIATE_TEST_SUITE_P(, SanitizerDeath, every_transport(), transport_name);
 #endif
 
 TEST(LinkedDeath, exception_is_told_as_from_a_process) {

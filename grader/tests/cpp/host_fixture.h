@@ -27,9 +27,24 @@ inline constexpr std::uint64_t kPlenty = 1 << 20;
 
 inline std::string ping_bytes(std::uint64_t number) { return codec::encode(Ping{number}); }
 
-/// Names a test's parameter, whether the portable transport is used.
-inline std::string transport_name(const testing::TestParamInfo<bool>& portable) {
-  return portable.param ? "portable" : "futex";
+/// How a host's process is reached; `apart`: and each node has one of its own.
+enum class Transport { futex, portable, apart };
+
+inline ProcessOptions options_for(const char* binary, Transport transport = Transport::futex) {
+  ProcessOptions options;
+  options.node_binary = binary;
+  options.portable = transport == Transport::portable;
+  options.apart = transport == Transport::apart;
+  return options;
+}
+
+inline std::string transport_name(const testing::TestParamInfo<Transport>& transport) {
+  constexpr const char* names[] = {"futex", "portable", "apart"};
+  return names[static_cast<std::size_t>(transport.param)];
+}
+
+inline auto every_transport() {
+  return testing::Values(Transport::futex, Transport::portable, Transport::apart);
 }
 
 /// The notes among a handler's effects.

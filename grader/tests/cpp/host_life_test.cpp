@@ -17,13 +17,6 @@
 namespace dynamo::sim {
 namespace {
 
-ProcessOptions options_for(const char* binary, bool portable = false) {
-  ProcessOptions options;
-  options.node_binary = binary;
-  options.portable = portable;
-  return options;
-}
-
 /// Waits for what another process does; the deadline is generous, the machine may be busy.
 template <class Condition>
 bool soon(Condition condition) {
@@ -56,9 +49,9 @@ std::set<std::string> open_descriptors() {
 
 TEST(HostLife, descriptors_and_children_are_given_back) {
   const std::set<std::string> before = open_descriptors();
-  for (const bool portable : {false, true}) {
+  for (const Transport transport : {Transport::futex, Transport::portable, Transport::apart}) {
     for (int i = 0; i < 3; ++i) {
-      const auto host = start_process_host(options_for(HOSTILE_HOST, portable));
+      const auto host = start_process_host(options_for(HOSTILE_HOST, transport));
       host->make(0, setup_of("n1"), {}, kPlenty);
       EXPECT_THROW(invoke<&Warmup::ping>(*host, 0, at_ms(1), nullptr, std::string("exit")),
                    SolutionDied);
@@ -93,7 +86,7 @@ TEST(HostLife, children_of_a_solution_go_with_it) {
   }));
 }
 
-class Orphan : public testing::TestWithParam<bool> {};
+class Orphan : public testing::TestWithParam<Transport> {};
 
 TEST_P(Orphan, host_ends_with_its_parent) {
   int report[2];
@@ -124,7 +117,7 @@ TEST_P(Orphan, host_ends_with_its_parent) {
   }));
 }
 
-INSTANTIATE_TEST_SUITE_P(, Orphan, testing::Values(false, true), transport_name);
+INSTANTIATE_TEST_SUITE_P(, Orphan, every_transport(), transport_name);
 
 TEST(HostLife, missing_binary_is_the_graders_trouble) {
   EXPECT_THROW(start_process_host(options_for("/nonexistent/dynamo-node")), GraderTrouble);

@@ -4,7 +4,7 @@
 namespace dynamo::sim {
 namespace {
 
-enum class Kind { linked, futex, portable, perturbed };
+enum class Kind { linked, futex, portable, perturbed, apart };
 
 class EveryHost : public testing::TestWithParam<Kind> {
  protected:
@@ -17,6 +17,7 @@ class EveryHost : public testing::TestWithParam<Kind> {
     options.node_binary = PLAIN_HOST;
     options.portable = GetParam() == Kind::portable;
     options.perturb = GetParam() == Kind::perturbed;
+    options.apart = GetParam() == Kind::apart;
     host_ = start_process_host(options);
   }
 
@@ -36,6 +37,23 @@ TEST_P(EveryHost, start_reads_the_disk_that_was_handed_over) {
   host_->make(3, setup_of("n1"), disk, kPlenty);
   host_->start(3, at_ms(0), false);
   EXPECT_EQ(notes_of(only()), std::vector<std::string>{"started with 41"});
+}
+
+TEST_P(EveryHost, nodes_begin_with_one_image_and_keep_what_they_write_for_themselves) {
+  const auto image =
+      std::make_shared<const Disk>(Disk{{{"count", "pings"}, codec::encode(std::uint64_t{41})}});
+  for (const Slot slot : {0, 1}) host_->make_from(image, slot, setup_of("n"), kPlenty);
+  host_->request(0, at_ms(1), 99, "n2", kPing, ping_bytes(1));
+  EXPECT_EQ(host_->exchange().at(0).writes.at(0).value, codec::encode(std::uint64_t{1}))
+      << "the module reads its disk at the start only";
+  host_->make_from(image, 2, setup_of("n"), kPlenty);
+  host_->make(3, setup_of("n"), {}, kPlenty);
+  for (const Slot slot : {1, 2, 3}) host_->start(slot, at_ms(0), false);
+  const std::vector<Handled> started = host_->exchange();
+  ASSERT_EQ(started.size(), 3U);
+  EXPECT_EQ(notes_of(started[0]), std::vector<std::string>{"started with 41"});
+  EXPECT_EQ(notes_of(started[1]), std::vector<std::string>{"started with 41"});
+  EXPECT_EQ(notes_of(started[2]), std::vector<std::string>{"started with 0"});
 }
 
 TEST_P(EveryHost, request_is_answered_and_written) {
@@ -189,12 +207,14 @@ std::string kind_name(const testing::TestParamInfo<Kind>& kind) {
       return "portable";
     case Kind::perturbed:
       return "perturbed";
+    case Kind::apart:
+      return "apart";
   }
   return "";
 }
 INSTANTIATE_TEST_SUITE_P(, EveryHost,
-                         testing::Values(Kind::linked, Kind::futex, Kind::portable,
-                                         Kind::perturbed),
+                         testing::Values(Kind::linked, Kind::futex, Kind::portable, Kind::perturbed,
+                                         Kind::apart),
                          kind_name);
 
 }  // namespace
