@@ -25,9 +25,10 @@ struct Begin {
 
 std::vector<Begin> beginnings(const World& world, const std::vector<NodeId>& names) {
   std::vector<Begin> begins;
-  for (std::size_t i = 1; i < names.size(); ++i) {
-    const Key key = Key(world.seed(), Draw::start_offset).with(hash_of(names[i]));
-    begins.push_back({key.between(Duration(0), world.plan().config.gossip_period), names[i]});
+  begins.reserve(names.size());
+  for (const NodeId& name : names) {
+    const Key key = Key(world.seed(), Draw::start_offset).with(hash_of(name));
+    begins.push_back({key.between(Duration(0), world.plan().config.gossip_period), name});
   }
   std::stable_sort(begins.begin(), begins.end(),
                    [](const Begin& a, const Begin& b) { return a.offset < b.offset; });
@@ -35,6 +36,14 @@ std::vector<Begin> beginnings(const World& world, const std::vector<NodeId>& nam
 }
 
 }  // namespace
+
+void start_spread(World& world, const std::vector<NodeId>& nodes) {
+  const Instant begin = world.now();
+  for (const Begin& next : beginnings(world, nodes)) {
+    world.run_until(begin + next.offset);
+    world.start(next.node);
+  }
+}
 
 void form_cluster(World& world, const std::vector<NodeId>& nodes) {
   const std::vector<NodeId> names = nodes.empty() ? world.nodes() : nodes;
@@ -47,11 +56,7 @@ void form_cluster(World& world, const std::vector<NodeId>& nodes) {
                      "\": done",
                  [&] { return "the console hears: " + to_string(add); });
   }
-  const Instant begin = world.now();
-  for (const Begin& next : beginnings(world, names)) {
-    world.run_until(begin + next.offset);
-    world.start(next.node);
-  }
+  start_spread(world, {names.begin() + 1, names.end()});
   const Duration period = world.plan().config.gossip_period;
   converges(
       world, 60 * period, [&] { return histories_differ(world, names); },

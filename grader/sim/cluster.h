@@ -18,6 +18,10 @@ Plan cluster_plan(std::size_t count);
 /// histories are equal. Throws Violation if the cluster does not form.
 void form_cluster(World& world, const std::vector<NodeId>& nodes = {});
 
+/// Starts nodes, each at its own moment within a gossip period, so that their rounds are spread as
+/// in life. The period is over afterwards, or almost.
+void start_spread(World& world, const std::vector<NodeId>& nodes);
+
 /// What is still wrong, or empty if the nodes' histories (none given: of all that are up) are
 /// equal.
 std::string histories_differ(World& world, const std::vector<NodeId>& nodes = {});

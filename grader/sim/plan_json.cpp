@@ -11,7 +11,7 @@ namespace dynamo::sim {
 
 namespace {
 
-constexpr std::size_t kMostNodes = 4096;
+constexpr std::size_t kMostNodes = 16'384;
 constexpr std::uint32_t kMillion = 1'000'000;
 
 [[noreturn]] void fail(const std::string& where, const std::string& wanted,

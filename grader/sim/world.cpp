@@ -95,8 +95,13 @@ void World::State::start_node(NodeIndex index, bool bootstrap) {
   node.handlers = 0;
   record(first ? Step::Kind::start : Step::Kind::restart, node.id,
          bootstrap ? "as the first of a new cluster" : "");
-  node.place.host->make(node.place.slot, {node.id, node.incarnation, plan.config}, node.disk,
-                        node.disk_full ? 0 : kPlenty);
+  const NodeSetup setup{node.id, node.incarnation, plan.config};
+  const std::uint64_t room = node.disk_full ? 0 : kPlenty;
+  if (node.image && node.disk.empty()) {
+    node.place.host->make_from(node.image, node.place.slot, setup, room);
+  } else {
+    node.place.host->make(node.place.slot, setup, own_disk(node), room);
+  }
   std::vector<Happening> begins(1);
   begins[0].kind = Happening::Kind::start;
   begins[0].node = begins[0].peer = index;
@@ -105,10 +110,19 @@ void World::State::start_node(NodeIndex index, bool bootstrap) {
   execute_now(begins);
 }
 
+/// All that is on the disk. From now on the node shares it with nobody.
+Disk& World::State::own_disk(NodeState& node) {
+  if (const auto image = std::exchange(node.image, nullptr)) {
+    node.disk.insert(image->begin(), image->end());  // what it wrote over stays
+  }
+  return node.disk;
+}
+
 void World::State::lose_disk(NodeIndex index) {
   NodeState& node = nodes[index];
   crash(index, "kill -9: its disk is lost");
   node.disk.clear();
+  node.image.reset();
   node.incarnation = 0;
   record(Step::Kind::wipe, node.id);
 }
@@ -317,7 +331,18 @@ std::vector<NodeId> World::up_nodes() const {
   return names;
 }
 const Disk& World::disk(const NodeId& node) const {
-  return state_->nodes[state_->index_of(node)].disk;
+  return state_->own_disk(state_->nodes[state_->index_of(node)]);
+}
+std::uint64_t World::commits(const NodeId& node) const {
+  return state_->nodes[state_->index_of(node)].commits;
+}
+void World::give_disk(const NodeId& name, std::shared_ptr<const Disk> image) {
+  NodeState& node = state_->nodes[state_->index_of(name)];
+  if (node.life == Life::up || node.life == Life::paused) {
+    throw std::logic_error("give_disk: " + name + " runs");
+  }
+  node.disk.clear();
+  node.image = std::move(image);
 }
 Incarnation World::incarnation(const NodeId& node) const {
   return state_->nodes[state_->index_of(node)].incarnation;

@@ -136,6 +136,11 @@ class World {
   const ClientOperation& remove_key(const NodeId& at, const std::string& key,
                                     const std::string& context = {});
 
+  /// Puts an image into the place of what is on the disk of a node that does not run. Many nodes
+  /// may begin with one image: each keeps what it writes for itself. No action of the plan
+  /// language: who repeats the world has to do the same.
+  void give_disk(const NodeId& node, std::shared_ptr<const Disk> image);
+
   /// Runs one method as a handler of `node`, now, and returns what it returned (a copy; Done for
   /// void). Its writes are committed and its messages leave. Looking changes no later draw.
   template <auto M, class... A>
@@ -145,6 +150,13 @@ class World {
   template <auto M, class... A>
   auto invoke_each(const std::vector<NodeId>& nodes, const A&... args);
 
+  /// The same, encoded: equal exactly when the values are.
+  template <auto M, class... A>
+  std::vector<std::string> invoke_each_encoded(const std::vector<NodeId>& nodes, const A&... args) {
+    using Traits = MethodTraits<decltype(M)>;
+    return invoke_raw(nodes, method_id<M>, codec::encode(typename Traits::Arguments(args...)));
+  }
+
   // What there is to see without asking the solution.
   const Plan& plan() const;
   std::uint64_t seed() const { return plan().seed; }
@@ -153,6 +165,7 @@ class World {
   bool up(const NodeId& node) const { return life(node) == Life::up; }
   std::vector<NodeId> up_nodes() const;
   const Disk& disk(const NodeId& node) const;
+  std::uint64_t commits(const NodeId& node) const;  ///< Transactions that its disk has taken.
   Incarnation incarnation(const NodeId& node) const;
   std::uint64_t starts(const NodeId& node) const;    ///< How often it was started.
   const std::vector<Operation>& operations() const;  ///< All, in the order of asking.

@@ -167,12 +167,13 @@ bool World::State::commit(NodeState& node, Happening& happening, std::size_t& ou
     outputs_left = 0;
     return false;
   }
-  if (node.disk_full && growth(node.disk, writes) > 0) {
+  if (node.disk_full && growth(own_disk(node), writes) > 0) {
     outputs_left = 0;
     record(Step::Kind::note, node.id, "its commit fails: the disk is full, and room() had said so");
     return false;
   }
   record(Step::Kind::commit, node.id, fill);
+  ++node.commits;
   for (DiskWrite& write : writes) {
     trace.mix_in(hash_of(write.space) ^ mix(hash_of(write.key)));
     std::pair name(std::move(write.space), std::move(write.key));
@@ -180,7 +181,7 @@ bool World::State::commit(NodeState& node, Happening& happening, std::size_t& ou
       trace.mix_in(hash_of(*write.value));
       node.disk.insert_or_assign(std::move(name), std::move(*write.value));
     } else {
-      node.disk.erase(name);
+      own_disk(node).erase(name);
     }
   }
   if (node.armed == NodeState::Armed::no) return true;

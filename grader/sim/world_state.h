@@ -6,6 +6,7 @@
 #include <deque>
 #include <functional>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <unordered_map>
@@ -70,7 +71,9 @@ struct NodeState {
   std::uint64_t key = 0;  ///< Hash of its name: part of each draw.
   Life life = Life::absent;
   Crossing::Place place;
-  Disk disk;
+  Disk disk;  ///< On top of the image, as long as there is one.
+  std::shared_ptr<const Disk> image;
+  std::uint64_t commits = 0;
   bool disk_full = false;
   Incarnation incarnation = 0;  ///< 0: none drawn yet.
   std::uint64_t disks = 0;      ///< How many it has had.
@@ -95,6 +98,7 @@ struct World::State {
   void perform(const Action& action);
   void start_node(NodeIndex node, bool bootstrap);
   void lose_disk(NodeIndex node);
+  static Disk& own_disk(NodeState& node);
   void resume(NodeIndex node);
   void change_links(const Action& action);
   void ask_console(const Action& action, MethodId method);

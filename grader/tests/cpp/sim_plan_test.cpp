@@ -56,7 +56,7 @@ TEST(sim_plan, absent_fields_keep_their_defaults) {
 TEST(sim_plan, what_is_wrong_is_named_with_file_field_and_cure) {
   expect_error("{", "", "no JSON");
   expect_error("[]", "", "expected an object");
-  expect_error(R"({"nodes": []})", ".nodes", "1 to 4096 names");
+  expect_error(R"({"nodes": []})", ".nodes", "1 to 16384 names");
   expect_error(R"({"nodes": ["n1", "n1"]})", ".nodes[1]", "each name once");
   expect_error(R"({"nodes": ["n1"], "nods": 1})", "", "unknown field \"nods\"");
   expect_error(R"({"nodes": ["n1"], "seed": -1})", ".seed", "a whole number");
