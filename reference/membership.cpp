@@ -162,7 +162,7 @@ class GossipMembership final : public Membership {
   void choose_peers() {
     std::set<NodeId> peers(config_.seeds.begin(), config_.seeds.end());
     for (const auto& [subject, event] : view_) {
-      if (event.change == Change::join) peers.insert(subject);
+      if (event.change == Change::join) peers.insert(peers.end(), subject);  // mostly its place
     }
     peers.erase(env_.self());
     peers_.assign(peers.begin(), peers.end());
