@@ -47,7 +47,8 @@ void print_usage(const char* program, std::span<const NumberArgument> arguments)
 }  // namespace
 
 int run_table(int argc, char** argv, std::span<const NumberArgument> arguments,
-              const std::function<void(Host&, std::span<const std::uint32_t>)>& print) {
+              const std::function<void(Host&, std::span<const std::uint32_t>)>& print,
+              const std::function<bool(std::span<const std::uint32_t>)>& apart) {
   const auto values = numbers(argc, argv, arguments);
   if (!values) {
     print_usage(argv[0], arguments);
@@ -55,6 +56,7 @@ int run_table(int argc, char** argv, std::span<const NumberArgument> arguments,
   }
   ProcessOptions options;
   options.node_binary = argv[1];
+  options.apart = apart && apart(*values);
   try {
     print(*start_process_host(options), *values);
     return 0;

@@ -22,8 +22,10 @@ struct NumberArgument {
 };
 
 /// `main` of such a program: checks the arguments, starts a host of the node, lets `print` work
-/// with it and the numbers, in the order of `arguments`.
+/// with it and the numbers, in the order of `arguments`. `apart`: whether these
+/// numbers ask for ProcessOptions::apart; null: none do.
 int run_table(int argc, char** argv, std::span<const NumberArgument> arguments,
-              const std::function<void(Host&, std::span<const std::uint32_t>)>& print);
+              const std::function<void(Host&, std::span<const std::uint32_t>)>& print,
+              const std::function<bool(std::span<const std::uint32_t>)>& apart = nullptr);
 
 }  // namespace dynamo::sim

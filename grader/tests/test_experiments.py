@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import sys
 import types
 from pathlib import Path
@@ -31,7 +32,8 @@ def test_rows_come_in_the_order_in_which_they_were_asked_for(tmp_path: Path) -> 
 def test_a_solution_that_fails_is_told_from_a_program_that_does(tmp_path: Path) -> None:
     solution = table(tmp_path, "echo 'it left no ring' >&2; exit 1")
     with pytest.raises(
-        LabError, match=r"ring.cpp: its fake cannot be measured: it left no ring\nFinish part B"
+        LabError,
+        match=r"ring.cpp: its fake cannot be measured: it left no ring\nFinish part B",
     ):
         solution.run(1)
     program = table(tmp_path, "echo 'usage: fake-table' >&2; exit 2")
@@ -61,9 +63,7 @@ def test_a_page_holds_its_pictures_and_escapes_what_is_text(tmp_path: Path) -> N
     assert "<svg" in page and "<td>&lt;b&gt;</td>" in page and "<?xml" not in page
 
 
-def test_all_experiments_stand_on_one_page(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_all_experiments_stand_on_one_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[list[str]] = []
 
     def fake(name: str) -> types.ModuleType:
@@ -80,6 +80,8 @@ def test_all_experiments_stand_on_one_page(
 
     for name in ("one", "two"):
         monkeypatch.setitem(sys.modules, f"dynamolab.experiments.{name}", fake(name))
+    two = sys.modules["dynamolab.experiments.two"]
+    two.for_all = lambda: ["--nodes", "7"]  # type: ignore[attr-defined]
     monkeypatch.setattr(every, "names", lambda: ["one", "two"])
     assert every.main(["--solution", "reference", "--with", "reference:1", "--out", str(tmp_path)]) == 0
     page = (tmp_path / "index.html").read_text(encoding="utf-8")
@@ -87,6 +89,40 @@ def test_all_experiments_stand_on_one_page(
     assert page.index("<h2>About one</h2><p>one was") < page.index("<h2>About two</h2><p>two was")
     assert all(words[:2] == ["--solution", "reference"] for words in asked)
     assert all("--with" in words for words in asked)
+    assert ["--nodes" in words for words in asked] == [False, True]
+
+
+def test_large_clusters_come_first_and_take_fewer_events() -> None:
+    arguments = gossip.parser().parse_args(["--nodes", "3000", "--events", "20", "--seed", "3"])
+    words = gossip.words(arguments)
+    assert words[0] == (3000, 3, 3) and words[-1] == (4, 20, 3)
+    assert [size for size, _, _ in words] == sorted((*gossip.SIZES[:-1], 3000), reverse=True)
+    assert [gossip.events_of(size, 20) for size in (4, 512, 1024, 10_000)] == [
+        20,
+        20,
+        10,
+        1,
+    ]
+    assert gossip.events_of(10_000, 1) == 1
+
+
+@pytest.mark.skipif(gossip.MOST == gossip.TOGETHER, reason="no processes that share pages here")
+def test_the_page_of_all_goes_as_far_as_the_machine_can(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    limits = {"processes": resource.RLIM_INFINITY}
+    memory = {"kB": 20_000_000}
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (limits["processes"], 0))
+    monkeypatch.setattr(
+        Path,
+        "read_text",
+        lambda *_args, **_words: f"MemAvailable:   {memory['kB']} kB\n",
+    )
+    assert gossip.for_all() == ["--nodes", "10000"]
+    memory["kB"] = 4_000_000
+    assert gossip.for_all() == ["--nodes", "1024"]
+    memory["kB"], limits["processes"] = 20_000_000, 4_000
+    assert gossip.for_all() == ["--nodes", "1024"]
 
 
 def test_gossip_rows_count_rounds_and_stand_beside_theory(tmp_path: Path) -> None:
@@ -99,9 +135,9 @@ def test_gossip_rows_count_rounds_and_stand_beside_theory(tmp_path: Path) -> Non
     assert rows[1].both_ways == pytest.approx(3.0)
     assert rows[1].push_alone == pytest.approx(8.05, abs=0.01)
     told = _gossip_page.summary(rows).splitlines()
-    assert told[2].split() == ["9", "2.5", "3", "2.0", "5.4"]
+    assert told[2].split() == ["9", "2", "2.5", "3", "2.0", "5.4"]
     pytest.importorskip("matplotlib")
     page = _gossip_page.write(tmp_path, rows, gossip.parser().parse_args(["--events", "2"]))
     text = page.read_text(encoding="utf-8")
-    assert "<td>27</td><td>4.0</td><td>4</td>" in text and "2 times, one change" in text
+    assert "<td>27</td><td>1</td><td>4.0</td><td>4</td>" in text
     assert (tmp_path / "gossip.png").stat().st_size > 0

@@ -29,12 +29,17 @@ def body_of(page: str) -> str:
 def parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(
         prog="./lab experiment all",
-        description=f"Runs {', '.join(names())}, each as it is by default, and writes one page.",
+        description=f"Runs {', '.join(names())}, each as it is by default (gossip: with as many nodes as "
+        "this machine has room for, which takes minutes), and writes one page.",
     )
     common.add_solution(made)
     common.add_jobs(made)
     made.add_argument(
-        "--out", metavar="DIR", type=Path, default=RESULTS / "all", help="default: results/all"
+        "--out",
+        metavar="DIR",
+        type=Path,
+        default=RESULTS / "all",
+        help="default: results/all",
     )
     return made
 
@@ -49,7 +54,7 @@ def main(argv: Sequence[str]) -> int:
         ui.say(f"— {name} —")
         folder = arguments.out / name
         module = importlib.import_module(f"dynamolab.experiments.{name}")
-        module.main([*words, "--out", str(folder)])
+        module.main([*words, *getattr(module, "for_all", list)(), "--out", str(folder)])
         sections.append(body_of((folder / "index.html").read_text(encoding="utf-8")))
     try:
         index = _page.write(arguments.out, "Experiments", sections)
