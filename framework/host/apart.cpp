@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <chrono>
 #include <csignal>
+#include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <optional>
@@ -116,7 +117,7 @@ void NodeProcesses::make(std::uint32_t slot) {
   const pid_t parent = getpid();
   const pid_t process = fork();
   if (process < 0) {
-    mailbox_.board().exec_error.store(errno);
+    std::fprintf(stderr, "no process for one more node: %s\n", std::strerror(errno));
     std::_Exit(kNoProcess);
   }
   if (process == 0) {

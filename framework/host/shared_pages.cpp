@@ -66,10 +66,11 @@ struct SharedPages::Index {
 SharedPages::SharedPages(int pool_fd)
     : pool_fd_(pool_fd), page_bytes_(static_cast<std::size_t>(sysconf(_SC_PAGESIZE))) {
   if (platform::has_sanitizer()) return;
-  // Large blocks on the heap, too; and whole huge pages would never be equal.
+  // Large blocks on the heap, too; and whole huge pages would never be equal. What a handler has
+  // freed is given back when pages are shared, not each time.
   mallopt(M_MMAP_MAX, 0);
-  mallopt(M_TRIM_THRESHOLD, 64 << 10);
-  mallopt(M_TOP_PAD, 64 << 10);
+  mallopt(M_TRIM_THRESHOLD, 64 << 20);
+  mallopt(M_TOP_PAD, 256 << 10);
   prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0);
   heap_ = heap_begin();
   if (heap_ == nullptr) return;

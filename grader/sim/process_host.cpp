@@ -128,13 +128,8 @@ class ProcessHost final : public QueueingHost {
     }
     if (cause != Death::Cause::ended) process->send_signal(SIGKILL);
     host::Board& board = process->mailbox().board();
-    if (const int error = board.exec_error.load(); error != 0) {
-      if (board.serving.load() == 0) {
-        throw GraderTrouble("cannot run " + options_.node_binary + ": " + std::strerror(error));
-      }
-      if (options_.apart) {
-        throw GraderTrouble(std::string("no process for each node: ") + std::strerror(error));
-      }
+    if (const int error = board.exec_error.load(); error != 0 && board.serving.load() == 0) {
+      throw GraderTrouble("cannot run " + options_.node_binary + ": " + std::strerror(error));
     }
     Death death;
     death.cause = cause;
