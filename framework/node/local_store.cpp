@@ -102,9 +102,9 @@ std::optional<State> VersionedStore::get(std::string_view key) const {
 }
 
 std::optional<StateHash> VersionedStore::hash(std::string_view key) const {
-  const auto found = held(key);
-  if (!found) return std::nullopt;
-  return found->hash;
+  const auto bytes = env_.storage().get(space_, storage_key(key));
+  if (!bytes) return std::nullopt;
+  return hash_in(*bytes);
 }
 
 std::uint64_t VersionedStore::next_epoch() const {

@@ -126,11 +126,11 @@ void RealNode::turn() {
   turn_posted_ = false;
   if (stopped_) return;
   // What these handlers cause comes in the next turn.
-  const std::vector<std::function<void()>> handlers = std::exchange(inbox_, {});
+  std::vector<std::function<void()>> handlers = std::exchange(inbox_, {});
   store_.begin();
   const std::uint64_t seen = store_.sealed();
   std::size_t early = 0;  // outputs of handlers that ran before the turn's first write
-  for (const auto& handler : handlers) {
+  for (auto& handler : handlers) {
     handler();
     if (!store_.wrote()) early = outbox_.size();
   }
@@ -155,10 +155,10 @@ void RealNode::release() {
   if (stopped_) return;
   const std::uint64_t durable = store_.durable();
   while (!held_back_.empty() && held_back_.front().commit.number <= durable) {
-    const HeldBack turn = std::move(held_back_.front());
+    HeldBack turn = std::move(held_back_.front());
     held_back_.pop_front();
     count(turn.commit, turn.ended);
-    for (const auto& output : turn.outputs) output();
+    for (auto& output : turn.outputs) output();
   }
 }
 
@@ -232,17 +232,17 @@ std::string RealNode::new_request_id() {
 
 void RealNode::end_call(CallId id, Result<std::string> outcome) {
   if (calls_.erase(id) == 0) return;
-  enqueue([this, id, outcome = std::move(outcome)] {
+  enqueue([this, id, outcome = std::move(outcome)]() mutable {
     const Moment now = moment();
     handle([&](host::CommandWriter& out) { out.call_ended(0, now, id, outcome); },
-           [&] { return node_.call_ended(now, id, outcome), true; });
+           [&] { return node_.call_ended(now, id, std::move(outcome)), true; });
   });
 }
 
 void RealNode::call(CallId id, const NodeId& to, MessageType type, std::string bytes,
                     Duration timeout) {
-  outbox_.emplace_back([this, id, to, type, bytes = std::move(bytes), timeout] {
-    send_call(id, to, type, bytes, timeout);
+  outbox_.emplace_back([this, id, to, type, bytes = std::move(bytes), timeout]() mutable {
+    send_call(id, to, type, std::move(bytes), timeout);
   });
 }
 
@@ -262,12 +262,12 @@ void RealNode::send_call(CallId id, const NodeId& to, MessageType type, std::str
 }
 
 void RealNode::reply(RequestToken token, std::string bytes) {
-  outbox_.emplace_back([this, token, bytes = std::move(bytes)] {
+  outbox_.emplace_back([this, token, bytes = std::move(bytes)]() mutable {
     const auto found = requests_.find(token);
     if (found == requests_.end()) return;
     const net::Answer answer = std::move(found->second);
     requests_.erase(found);
-    answer(bytes);
+    answer(std::move(bytes));
   });
 }
 

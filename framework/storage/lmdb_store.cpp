@@ -30,8 +30,10 @@ constexpr std::string_view kAppliedKey = "journal";  ///< Number of the last tra
 /// From about here on a value has pages of its own in LMDB.
 constexpr std::size_t kLongBytes = 1000;
 
-/// Records of the journal that one checkpoint takes in, at most about.
-constexpr std::uint64_t kJournalBytes = 16u << 20;
+/// Records of the journal that one checkpoint takes in, at most about; and as much may wait for it
+/// however little the file system has free.
+constexpr std::uint64_t kJournalBytes = 48u << 20;
+constexpr std::uint64_t kWaitingBytes = 16u << 20;
 
 /// LMDB copies each page that a transaction changes, and reuses pages only two transactions later.
 /// So that deletes never fail on a full disk, there is place for some copies of the whole tree.
@@ -163,10 +165,17 @@ struct LmdbStore::Lmdb {
     }
   }
 
-  bool checkpoint_is_due() const {
+  bool checkpoint_is_due() {
+    const std::uint64_t changed = checkpoint_bytes(used());
+    const std::uint64_t waiting = changed + journal->bytes();
     return writes_since_checkpoint >= options.checkpoint_writes ||
-           journal->bytes() >= kJournalBytes ||
-           checkpoint_bytes(used()) >= options.checkpoint_bytes;
+           journal->bytes() >= kJournalBytes || changed >= options.checkpoint_bytes ||
+           (waiting >= kWaitingBytes && available() < 4 * waiting);
+  }
+
+  /// Bytes that the file system has free, all that came to the journal being written.
+  std::uint64_t available() {
+    return journaled([this](const Journal& all) { return free_space.bytes(all); });
   }
 
   /// All that was committed stands in LMDB's file then.
@@ -211,11 +220,11 @@ struct LmdbStore::Lmdb {
     return txn;
   }
 
-  /// Keys and values of the disk, ours included.
-  std::size_t entries() const {
+  /// Of the tree as it is now: a look at what LMDB counts anyway.
+  MDB_stat stat() const {
     MDB_stat stat{};
-    check(mdb_stat(transaction(), dbi, &stat), "count the store's keys");
-    return stat.ms_entries;
+    check(mdb_stat(transaction(), dbi, &stat), "count the store's keys and pages");
+    return stat;
   }
 
   std::optional<std::string> read(const std::string& full) const {
@@ -232,8 +241,9 @@ struct LmdbStore::Lmdb {
     MDB_val v{};
     // LMDB keeps all pages of a long value that a shorter one takes the place of, if both come in
     // one transaction of its own.
-    const bool long_before =
-        mdb_get(transaction(), dbi, &k, &v) == MDB_SUCCESS && v.mv_size > kLongBytes;
+    const bool long_before = stat().ms_overflow_pages != 0 &&
+                             mdb_get(transaction(), dbi, &k, &v) == MDB_SUCCESS &&
+                             v.mv_size > kLongBytes;
     if (long_before && value.size() < v.mv_size) erase(full);
     k = view_of(full);
     v = view_of(value);
@@ -279,9 +289,8 @@ struct LmdbStore::Lmdb {
 
   /// Bytes that the tree takes now, free pages inside of it not counted.
   std::uint64_t used() const {
-    MDB_stat stat{};
-    check(mdb_stat(transaction(), dbi, &stat), "ask for the store's size");
-    return (stat.ms_branch_pages + stat.ms_leaf_pages + stat.ms_overflow_pages) * stat.ms_psize;
+    const MDB_stat now = stat();
+    return (now.ms_branch_pages + now.ms_leaf_pages + now.ms_overflow_pages) * now.ms_psize;
   }
 
   /// What the next checkpoint may write anew, of a tree of `used` bytes: a leaf and a branch for
@@ -333,7 +342,7 @@ LmdbStore::LmdbStore(const LmdbOptions& options, Incarnation fresh_incarnation)
       lmdb_->fail("read the disk's incarnation", "the store is damaged; use an empty folder");
     }
     incarnation_ = *number;
-    was_empty_ = lmdb_->entries() == 2;  // ours: the incarnation and the journal's number
+    was_empty_ = lmdb_->stat().ms_entries == 2;  // ours: the incarnation and the journal's number
   } else {
     incarnation_ = fresh_incarnation;
     lmdb_->put(key, codec::encode(incarnation_));

@@ -26,10 +26,10 @@ struct LmdbOptions {
   bool durable = true;            ///< False: no fsync, for benchmarks that say so.
   /// About so many writes go to the journal before LMDB's file takes them in. More: fewer pages are
   /// written for each, but the commit that does it takes longer, as does opening after a crash.
-  std::uint64_t checkpoint_writes = 50'000;
-  /// And about so many bytes of pages may be changed by then: they are in memory, and that commit
-  /// writes them all.
-  std::uint64_t checkpoint_bytes = 64u << 20;
+  std::uint64_t checkpoint_writes = 250'000;
+  /// And at most about so many bytes of pages may be changed by then, at two pages a write, which
+  /// is twice what a small put changes: they are in memory, and that commit writes them all.
+  std::uint64_t checkpoint_bytes = 256u << 20;
   /// Called in another thread whenever durable() has something new to say.
   std::function<void()> news = {};
   /// In the place of fdatasync(file), for tests that hold it back or let it fail.

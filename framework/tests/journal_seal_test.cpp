@@ -285,6 +285,23 @@ TEST_F(SealedStore, failed_sync_makes_it_useless) {
   EXPECT_THROW(seal(store, "2"), StorageError);
 }
 
+TEST_F(SealedStore, checkpoints_come_early_on_a_disk_that_is_nearly_full) {
+  const auto journal_after = [&](std::uint64_t free, const std::string& name) {
+    LmdbOptions made = options();
+    made.folder = folder_.path() / name;
+    made.sync_for_test = [](int) { return 0; };
+    free_ = free;
+    LmdbStore store(made, 1);
+    for (int i = 0; i < 30; ++i) {
+      seal(store, std::string(100'000, 'v'), 10);
+      store.commit();
+    }
+    return std::filesystem::file_size(made.folder / "journal");
+  };
+  EXPECT_GT(journal_after(1u << 30, "roomy"), 29'000'000u);
+  EXPECT_LT(journal_after(30u << 20, "tight"), 19'000'000u);
+}
+
 TEST_F(SealedStore, room_leaves_place_for_what_is_not_written_yet) {
   free_ = 10u << 20;
   LmdbStore store(options(), 1);
