@@ -17,7 +17,8 @@ struct Meaning {
 
 constexpr std::array kMeanings = {
     Meaning{"dynamo_commit_bytes_total", "counter", "Bytes of keys and values in commits."},
-    Meaning{"dynamo_commit_seconds", "histogram", "How long a commit took, the disk included."},
+    Meaning{"dynamo_commit_seconds", "histogram",
+            "From the end of a turn until its writes are durable."},
     Meaning{"dynamo_commit_writes_total", "counter", "Keys set or erased in commits."},
     Meaning{"dynamo_commits_total", "counter", "Commits that had something to write."},
     Meaning{"dynamo_connections_refused_total", "counter", "Peers' connections turned away."},
