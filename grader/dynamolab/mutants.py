@@ -32,6 +32,7 @@ class Mutant:
     why: str
     expected: tuple[str, ...]
     properties: tuple[str, ...]
+    needs: str = ""  # What must come together before it shows; empty: nothing out of the ordinary.
 
     @property
     def name(self) -> str:
@@ -80,9 +81,8 @@ def load(labs: Sequence[Lab], chosen: Sequence[Lab] = ()) -> list[Mutant]:
         if not path.with_name("change.patch").is_file():
             raise LabError(f"{shown(path.with_name('change.patch'))} is missing")
         expected, properties = tuple(document["expected"]), tuple(document["properties"])
-        found.append(
-            Mutant(path.parent, lab, document["title"], document["why"], expected, properties)
-        )
+        title, why, needs = document["title"], document["why"], document.get("needs", "")
+        found.append(Mutant(path.parent, lab, title, why, expected, properties, needs))
     return [mutant for mutant in found if not chosen or mutant.lab in chosen]
 
 

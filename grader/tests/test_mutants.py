@@ -53,6 +53,26 @@ def test_no_two_mutants_make_the_same_change(lab: labs.Lab) -> None:
         changes[changed] = mutant.name
 
 
+# At least, in each graded lab: a suite of easy ones would say little about the checks.
+MUTANTS = 20
+HARD_MUTANTS = 2
+
+
+@pytest.mark.parametrize("lab", [lab for lab in COURSE if lab.number > 0], ids=by_name)
+def test_lab_has_enough_mutants_and_some_that_seldom_show(lab: labs.Lab) -> None:
+    found = mutants.load(COURSE, [lab])
+    assert len(found) >= MUTANTS
+    assert len([mutant for mutant in found if mutant.needs]) >= HARD_MUTANTS
+
+
+@pytest.mark.parametrize("lab", COURSE, ids=by_name)
+def test_no_check_of_fewer_faults_catches_what_needs_two(lab: labs.Lab) -> None:
+    for mutant in mutants.load(COURSE, [lab]):
+        if mutant.needs == "two faults":
+            faults = {check: found.faults for check in mutant.expected if (found := lab.check(check))}
+            assert min(faults.values()) == 2, f"{mutant.name}: {faults}"
+
+
 @pytest.mark.parametrize("everything", [False, True])
 def test_all_tells_of_an_expected_check_that_passes(
     monkeypatch: pytest.MonkeyPatch, everything: bool
