@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from dynamolab import build, checks, processes
+from dynamolab import build, checks, processes, stories
 from dynamolab.errors import GraderTrouble, LabError
 from dynamolab.labs import Check, Lab, read_json
 from dynamolab.paths import BUILD, MUTANTS, REFERENCE, shown, working_folder
@@ -46,6 +46,7 @@ class Caught:
     mutant: Mutant
     caught_by: list[str] = field(default_factory=list)
     trouble: str = ""
+    story: str = ""  # What a student reads of it; empty: none that is the same each time.
 
     @property
     def survived(self) -> bool:
@@ -179,7 +180,10 @@ def _judge_by(
     cpus: tuple[int, ...],
 ) -> None:
     """Runs these checks together, and notes down which of them catch it."""
-    for check, verdict in _run(caught.mutant, by, node, framework, seed, cpus).items():
+    verdicts = _run(caught.mutant, by, node, framework, seed, cpus)
+    expected = {check.id: check for check in by if check.id in caught.mutant.expected}
+    caught.story = caught.story or stories.story_of(verdicts, expected)
+    for check, verdict in verdicts.items():
         if verdict.outcome is Outcome.FAIL:
             caught.caught_by.append(check)
         elif verdict.outcome is Outcome.INCONCLUSIVE:

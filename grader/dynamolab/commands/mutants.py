@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from dynamolab import build, kill_table, labs, mutants, properties, results, ui
+from dynamolab import build, kill_table, labs, mutants, properties, results, stories, ui
 from dynamolab.commands import common
 from dynamolab.errors import LabError
 from dynamolab.suggest import did_you_mean
@@ -41,6 +41,11 @@ def add(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="only print which checks see each property of a right solution, and which mutants break it",
     )
+    parser.add_argument(
+        "--write-stories",
+        action="store_true",
+        help=f"keep what a student reads of each, as {stories.FILE} beside its patch",
+    )
     common.add_seed(parser)
     common.add_jobs(parser)
 
@@ -52,6 +57,8 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.properties:
         print(properties.page(chosen or known, found), end="")
         return 0
+    if arguments.write_stories and (arguments.seed != stories.SEED or arguments.everything):
+        raise LabError(f"--write-stories goes with seed {stories.SEED}, and without --all")
     framework = build.Framework("release", arguments.jobs)
     programs = sorted({f"lab{mutant.lab.number}-checks" for mutant in found})
     framework.build(["libraries", "faultnet", *programs])
@@ -68,6 +75,9 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.results:
         results.write_json({"mutants": [one.document() for one in caught]}, arguments.results)
     _print(caught)
+    if arguments.write_stories:
+        written = sum(stories.write(one.mutant.folder, one.story) for one in caught)
+        print(f"{written} stories are new or have changed; read them: git diff")
     return 0 if all(one.as_expected for one in caught) else 1
 
 
