@@ -27,7 +27,7 @@ def test_story_is_the_first_failure_in_one_process() -> None:
     assert stories.story_of({UNIT: said}, {}) == "", "a check that is not said to catch it"
 
 
-@pytest.mark.parametrize("words", ["died in ring.cpp:12", f"see {ROOT}/build"])
+@pytest.mark.parametrize("words", ["died in ring.cpp:12", stories.DEATH, f"see {ROOT}/build"])
 def test_story_names_no_line_and_no_path(words: str) -> None:
     assert stories.story_of({UNIT: Verdict(Outcome.FAIL, message=words)}, CHECKS) == ""
 
@@ -52,6 +52,7 @@ def test_kept_stories_are_of_checks_that_must_catch_it() -> None:
         text = path.read_text(encoding="utf-8")
         assert path.parent in known, f"{path} lies beside no mutant"
         assert text.splitlines()[0] in known[path.parent].expected, path
+        assert stories.DEATH not in text, path
         assert not re.search(r"/(?:tmp|home|usr)/|\.cpp:|0x[0-9a-f]{6}", text), path
 
 
@@ -74,3 +75,7 @@ def test_known_wrong_solutions_fail_on_another_story(
     stage = selftest.known_wrong(build.Framework("release", 1), COURSE, lambda _: None)
     assert (stage.passed == 1) == (kept == caught.story)
     assert bool(stage.failed) == (kept != caught.story)
+
+
+def test_words_of_a_death_are_those_of_the_story_teller() -> None:
+    assert stories.DEATH in (ROOT / "grader" / "sim" / "story.cpp").read_text(encoding="utf-8")
