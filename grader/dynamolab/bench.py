@@ -65,6 +65,7 @@ class Figure:
 EDIT_GOAL = Goal(5.0)  # Seconds, from a saved file to the verdict of unit and simulated checks.
 LAB_GOAL = Goal(15.0)  # Seconds, a lab in full, built.
 ALL_GOAL = Goal(60.0)  # Seconds, all labs in full, built.
+PAGE_GOAL = Goal(1.0)  # Seconds, until a failure of 2,000 steps is drawn.
 COLD_GOAL = Goal(90.0)  # Seconds, everything, without a compiler cache.
 
 
@@ -165,6 +166,15 @@ def full_grades(labs: Sequence[Lab], folder: Path) -> Iterator[Figure]:
     yield Figure(f"all {len(graded)} labs graded in full, built", seconds, "s", ALL_GOAL)
 
 
+def page_opens() -> Figure:
+    """The viewer's page of 2,000 steps, in Chromium."""
+    from dynamolab.viewer import opening
+
+    seconds = opening.seconds_to_open(2000)
+    note = "" if seconds is not None else "chromium is not there, or did not draw the page"
+    return Figure("a failure of 2,000 steps opens", seconds, "s", PAGE_GOAL, note)
+
+
 def cold_build(jobs: int) -> Figure:
     """Everything, in a new folder, without ccache."""
     folder = BUILD / "cold"
@@ -194,7 +204,7 @@ class Measured:
     show: Callable[[], None] | None = None
 
 
-PARTS = ("programs", "edit", "grades", "build", "stores")
+PARTS = ("programs", "edit", "grades", "viewer", "build", "stores")
 
 
 def measure(
@@ -211,6 +221,7 @@ def measure(
         "programs": lambda _: _plain(programs(framework, folder)),
         "edit": lambda _: _plain([edit_to_verdict(first, folder)]),
         "grades": lambda _: _plain(full_grades(labs, folder)),
+        "viewer": lambda _: _plain([page_opens()]),
         "build": lambda _: _plain([cold_build(framework.jobs)]),
         "stores": lambda say: _stores(framework, folder, say),
     }

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from dynamolab import build, checks, fault_plans, leaderboard, rules, ui
+from dynamolab import build, checks, fault_plans, leaderboard, rules, ui, viewer
 from dynamolab.labs import Check, Lab
 from dynamolab.paths import RESULTS, shown, working_folder
 from dynamolab.results import CheckResult, LabResult, Outcome, Results, write_json
@@ -108,6 +108,7 @@ def grade(request: Request) -> Results:
     for lab in request.labs:
         results.labs.append(_grade_lab(request, lab, framework, for_nodes, folder))
     build.prune_solutions(for_nodes.preset)
+    viewer.draw_failures(results)
     results.seconds = time.monotonic() - began
     write_json(
         results.document(), folder / RESULTS_FILE

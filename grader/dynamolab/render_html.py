@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import datetime
+import os
 from pathlib import Path
+from urllib.parse import quote
 
 import jinja2
 
-from dynamolab.paths import PACKAGE
+from dynamolab.paths import PACKAGE, ROOT
 from dynamolab.results import Results, points_words
 from dynamolab.ui import harmless
 
@@ -22,8 +24,17 @@ def render(results: Results, path: Path) -> None:
         lstrip_blocks=True,
     )
     environment.filters["harmless"] = harmless
+    here = path.resolve().parent
+
+    def link(view: str) -> str:
+        """From the report to another file of the run."""
+        return quote(os.path.relpath(ROOT / view, here))
+
     page = environment.get_template("report.html.j2").render(
-        results=results, points_words=points_words, made=datetime.datetime.now().strftime("%Y-%m-%d %H:%M")
+        results=results,
+        points_words=points_words,
+        link=link,
+        made=datetime.datetime.now().strftime("%Y-%m-%d %H:%M"),
     )
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(path.name + ".part")

@@ -202,6 +202,8 @@ def _story(results: Results, group: Sequence[CheckResult], console: Console) -> 
     if check.replay:  # In one piece, to be copied.
         line = Text.assemble(("  replay: ", "cyan"), harmless(results.replay_command(check)))
         console.print(line, soft_wrap=True)
+    if check.view:
+        console.print(Text.assemble(("  look at: ", "cyan"), harmless(check.view)), soft_wrap=True)
 
 
 def _shortened(lines: list[str]) -> list[str]:

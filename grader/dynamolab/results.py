@@ -60,6 +60,7 @@ class CheckResult:
     teaches: str = ""
     why: str = ""
     hint: str = ""
+    view: str | None = None  # The failure drawn: a page to open.
 
     @property
     def points(self) -> int:
@@ -76,6 +77,7 @@ class CheckResult:
             "seconds": round(self.seconds, 3),
             "message": self.message,
             "replay": self.replay,
+            "view": self.view,
             "part": self.part,
             "teaches": self.teaches,
             "why": self.why,

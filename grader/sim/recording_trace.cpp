@@ -8,6 +8,7 @@
 #include "sim/client_operation.h"
 #include "sim/methods_text.h"
 #include "sim/recording.h"
+#include "sim/state_words.h"
 
 namespace dynamo::sim {
 
@@ -59,6 +60,7 @@ class Teller {
       add(Step::Kind::commit, [&](Step& step) {
         step.writes = writes;
         step.text = spaces_text(handler.done->writes);
+        step.data = changes_text(handler.done->writes);
       });
     }
     for (const Effect& effect : handler.done->effects) left(effect);

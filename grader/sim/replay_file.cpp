@@ -7,6 +7,7 @@
 #include "core/keys.h"
 #include "sim/host.h"
 #include "sim/plan_json.h"
+#include "sim/story_lines.h"
 
 namespace dynamo::sim {
 
@@ -59,7 +60,13 @@ void write_replay(const std::filesystem::path& file, const Replay& replay) {
 
 void write_trace(const std::filesystem::path& file, const std::vector<Step>& steps) {
   std::string content;
-  for (const Step& step : steps) content += to_jsonl(step) + "\n";
+  for (const Step& step : steps) {
+    std::string line = to_jsonl(step);
+    line.pop_back();  // the brace
+    Json told = {{"moment", moment_words(step.at)}, {"words", step_words(step)}};
+    if (is_quiet(step)) told["quiet"] = true;
+    content += line + "," + json::text(told).substr(1) + "\n";
+  }
   write(file, content);
 }
 

@@ -18,4 +18,8 @@ std::string step_words(const Step& step);
 /// and empty lists) the step can be left out.
 bool has_news(const Step& step);
 
+/// Whether a reader who looks for what went wrong can do without it: a message, a timer or a look
+/// that changed nothing.
+bool is_quiet(const Step& step);
+
 }  // namespace dynamo::sim

@@ -137,6 +137,19 @@ bool has_news(const Step& step) {
   return !lists;  // a digest with an empty list brings nothing; a ping never had news to bring
 }
 
+bool is_quiet(const Step& step) {
+  switch (step.kind) {
+    case Step::Kind::send:
+    case Step::Kind::receive:
+      return !has_news(step);
+    case Step::Kind::timer:
+    case Step::Kind::check:
+      return step.writes == 0;
+    default:
+      return false;
+  }
+}
+
 namespace {
 
 std::string written(const Step& step) {

@@ -24,7 +24,7 @@ struct Step {
     refused,  ///< A call of `node` to `peer` ended so; text: why.
     timeout,  ///< A call of `node` to `peer` ended so.
     timer,    ///< id, writes
-    commit,   ///< writes, text: which keys
+    commit,   ///< writes, text: to which spaces, data: what stands there now (state_words.h)
     console,  ///< The operator asks `node`; message: "add" or "remove", text: the subject
     answer,   ///< What the console hears; text: "done", or the error, or "nothing"
     client,   ///< A client asks `node`; message: "put", "get" or "delete", id: which operation of

@@ -5,6 +5,7 @@
 
 #include "core/keys.h"
 #include "sim/methods_text.h"
+#include "sim/state_words.h"
 #include "sim/world_state.h"
 
 namespace dynamo::sim {
@@ -162,6 +163,7 @@ bool World::State::commit(NodeState& node, Happening& happening, std::size_t& ou
   const auto fill = [&](Step& step) {
     step.writes = writes.size();
     step.text = spaces_text(writes);
+    step.data = changes_text(writes);
   };
   if (node.armed == NodeState::Armed::before_commit) {
     outputs_left = 0;

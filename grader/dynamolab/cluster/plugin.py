@@ -177,8 +177,8 @@ def _verdict(
     if error is None:
         return verdict
     verdict["outcome"] = "fail" if isinstance(error, AssertionError) else "inconclusive"
-    replay = _keep(item, check, clusters)
     verdict["message"] = _message(clusters, error)[:MESSAGE_LIMIT]
+    replay = _keep(item, check, clusters, verdict["message"])
     verdict["replay"] = str(replay) if replay else None
     return verdict
 
@@ -207,13 +207,13 @@ def _words_of(error: AssertionError) -> list[str]:
     return [first, *(line.removeprefix("  ") if introspected else line for line in rest)]
 
 
-def _keep(item: pytest.Item, check: str, clusters: list[Cluster]) -> Path | None:
+def _keep(item: pytest.Item, check: str, clusters: list[Cluster], message: str) -> Path | None:
     """Saves what a reader of the failure may want; the replay file, or None without --artifacts."""
     artifacts = item.config.getoption("--artifacts")
     if artifacts is None:
         return None
     folder = (artifacts / check).resolve()
-    document: dict[str, Any] = {"kind": "cluster", "check": check, "plan": {}}
+    document: dict[str, Any] = {"kind": "cluster", "check": check, "message": message, "plan": {}}
     document["seed"] = item.config.getoption("--check-seed")
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -222,6 +222,7 @@ def _keep(item: pytest.Item, check: str, clusters: list[Cluster]) -> Path | None
             if number == 1:
                 document |= {"plan": cluster.plan(), "reference": cluster.reference}
                 document["node_hash"] = program_hash(item.config.getoption("--node"))
+                document["story_ms"] = cluster.story.told_ms(cluster.began_s)
                 document["began_us"] = int(cluster.began_s * 1e6)
                 document["recordings"] = sorted(file.name for file in folder.glob(f"*{RECORDING}"))
         replay = folder / "replay.json"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from itertools import groupby
 
 MOST_STEPS = 60
@@ -16,12 +17,21 @@ class Story:
 
     def __init__(self) -> None:
         self._steps: list[tuple[str, int]] = []
+        self._told_s: list[float] = []  # When each step was told for the last time; monotonic.
 
     def tell(self, step: str) -> None:
+        if self._steps and self._steps[-1][0] == step:
+            self._told_s[-1] = time.monotonic()
+        else:
+            self._told_s.append(time.monotonic())
         if self._steps and self._steps[-1][0] == step:
             self._steps[-1] = (step, self._steps[-1][1] + 1)
         else:
             self._steps.append((step, 1))
+
+    def told_ms(self, began_s: float) -> list[int]:
+        """When each numbered step was told, after `began_s` of the monotonic clock: it was done by then."""
+        return [int((told_s - began_s) * 1000) for told_s in self._told_s]
 
     def lines(self) -> list[str]:
         """Numbered lines; steps that are alike are folded, and of a very long story the beginning

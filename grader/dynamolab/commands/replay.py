@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dynamolab import build, checks, grade, labs, processes, render_terminal, solutions, ui
+from dynamolab import build, checks, grade, labs, processes, render_terminal, solutions, ui, viewer
 from dynamolab.cluster.process import program_hash
 from dynamolab.commands import common
 from dynamolab.errors import LabError
@@ -28,6 +28,12 @@ def add(parser: argparse.ArgumentParser) -> None:
         "--solution",
         metavar="DIR",
         help="the solution to run it on (default: the one that failed, as it is now)",
+    )
+    parser.add_argument(
+        "--shiviz",
+        metavar="OUT",
+        type=common.writable_file,
+        help="also write the steps as a log for ShiViz, with vector clocks",
     )
     common.add_with(parser)
     common.add_jobs(parser)
@@ -77,7 +83,8 @@ def run(arguments: argparse.Namespace) -> int:
     _say_what_runs(check, solution)
     if document["kind"] == "cluster":
         real = _Real(lab, check, document, arguments.file, built.node, framework)
-        real.rerun_recordings()
+        if trace := real.rerun_recordings():
+            _draw(trace, check, arguments, str(document.get("message", "")), document)
         return real.run_check_again()
     folder = RESULTS / "replay"  # The trace that is told of stays, until the next replay.
     folder.mkdir(parents=True, exist_ok=True)
@@ -87,10 +94,41 @@ def run(arguments: argparse.Namespace) -> int:
     if done.timed_out:
         raise LabError(f"the replay did not end within {DEADLINE_S:.0f} s")
     _explain(check, done.code)
+    _draw(folder / f"{check.id}.trace.jsonl", check, arguments, done.out)
     if done.code == 1:
         words = ["./lab", "debug", check.id, "--replay", str(arguments.file), *solution.options]
         print(f"in the debugger: {ui.harmless(shlex.join(words))}")
     return done.code if done.code in (0, 1) else 2
+
+
+def _draw(
+    trace: Path,
+    check: labs.Check,
+    arguments: argparse.Namespace,
+    message: str,
+    real: dict[str, Any] | None = None,
+) -> None:
+    """The run as a page, and for ShiViz if that is asked for. ``real``: the replay file of one on real
+    processes."""
+    if not trace.is_file():
+        return  # Of a unit check there is none.
+    page = trace.with_name(trace.name.removesuffix(".trace.jsonl").removesuffix(".jsonl") + ".html")
+    words = ["./lab", "replay", str(arguments.file)]
+    failure = viewer.Failure(
+        check.id,
+        check.title,
+        message,
+        check.why,
+        check.hint,
+        shlex.join(words),
+        real=real is not None,
+        story_ms=tuple(int(ms) for ms in (real or {}).get("story_ms", ())),
+    )
+    viewer.write_page(trace, page, failure)
+    print(ui.harmless(f"look at: {shown(page)}"), flush=True)
+    if arguments.shiviz:
+        viewer.write_shiviz(trace, arguments.shiviz)
+        print(ui.harmless(f"for ShiViz: {shown(arguments.shiviz)}"), flush=True)
 
 
 def _print(line: str) -> None:
@@ -120,12 +158,14 @@ class _Real:
     node: Path
     framework: build.Framework
 
-    def rerun_recordings(self) -> None:
-        """What the nodes took, once more in simulated nodes: the same events, clocks and seeds."""
+    def rerun_recordings(self) -> Path | None:
+        """What the nodes took, once more in simulated nodes: the same events, clocks and seeds. The
+        trace of all nodes."""
         names = [str(name) for name in self.document.get("recordings", [])]
         files = [self.file.resolve().parent / name for name in names]
         if not files or not all(file.is_file() for file in files):
-            return print("What the nodes did was not recorded; the check runs again.")
+            print("What the nodes did was not recorded; the check runs again.")
+            return None
         print("What each node took, once more, in a simulated node:", flush=True)
         if self.document.get("node_hash") != program_hash(self.node):
             print("  (the solution was changed since: what it does otherwise now, shows)")
@@ -150,6 +190,7 @@ class _Real:
         else:
             print(f"The recordings could not be run: {done.out.strip()}")
         print(f"trace of all nodes: {shown(trace)}", flush=True)
+        return trace
 
     def run_check_again(self) -> int:
         """Other timing, the same faults."""

@@ -1,0 +1,18 @@
+// What a transaction changed on a disk, for traces: in full where given code laid it out.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "sim/host.h"
+
+namespace dynamo::sim {
+
+/// As JSON text: {"state": {"cart": {"hash": "…", "versions": […], "clock": …} or null}, "history":
+/// {"4": {"subject": …}}, …}: space → key → what stands there now, null if nothing does. States of
+/// keys (spaces "state" and "hints") and events of the history are told in full, other text as it
+/// is, and of what only the solution can read, the number of bytes. At most `kMostTold` keys.
+std::string changes_text(const std::vector<DiskWrite>& writes);
+inline constexpr std::size_t kMostTold = 64;
+
+}  // namespace dynamo::sim

@@ -1,0 +1,50 @@
+"""Traces for the viewer's tests."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dynamolab.viewer import Failure
+
+FAILURE = Failure(
+    "replication.sample",
+    "A sample",
+    "seed 1\n  1. t=0.300 s  n2 writes state: 1 put\n     … 1 message lost …\n  expected: <milk>\n",
+    "why",
+    "hint",
+    "./lab replay x",
+)
+
+
+def step(t_ms: int, node: str, event: str, words: str, **more: Any) -> dict[str, Any]:
+    moment = f"t={t_ms / 1000:.3f} s"
+    return {"t_us": t_ms * 1000, "node": node, "event": event, "moment": moment, "words": words, **more}
+
+
+def small_trace() -> list[dict[str, Any]]:
+    """n1 sends n2 an Update, which n2 writes; its answer is lost, and n1 is killed."""
+    update = {"peer": "n2", "message": "Update", "id": 1}
+    dot = {"actor": {"node": "n1", "incarnation": 1, "epoch": 1}, "counter": 1}
+    state = {"hash": "00", "versions": [{"dot": dot, "seen": {"entries": []}, "value": "milk"}]}
+    answer = {"peer": "n1", "message": "Update", "id": 1, "reply": True}
+    return [
+        step(0, "n1", "start", "n1 starts"),
+        step(100, "n1", "send", "n1 sends n2 an Update", **update),
+        step(200, "n1", "timer", "a timer of n1", quiet=True),
+        step(300, "n2", "receive", "n2 gets n1's Update", **(update | {"peer": "n1"})),
+        step(300, "n2", "commit", "n2 writes state: 1 put", data={"state": {"cart": state}}),
+        step(300, "n2", "send", "n2 sends n1 a reply to Update", quiet=True, **answer),
+        step(500, "n1", "crash", "n1 is killed (kill -9); its disk stays"),
+    ]
+
+
+def long_trace(count: int) -> list[dict[str, Any]]:
+    """Two nodes that send to and fro."""
+    steps = []
+    for number in range(count):
+        nodes = ("n1", "n2") if number // 2 % 2 == 0 else ("n2", "n1")
+        node, peer = nodes if number % 2 == 0 else nodes[::-1]
+        event = "send" if number % 2 == 0 else "receive"
+        more = {"peer": peer, "message": "Gossip", "id": number // 2 + 1}
+        steps.append(step(number, node, event, f"step {number}", **more))
+    return steps
