@@ -116,11 +116,18 @@ class Reporter final : public testing::EmptyTestEventListener {
     if (checks.verdict() == Checks::Verdict::inconclusive) outcome = "inconclusive";
     failed_ = failed_ || outcome == "fail";
     trouble_ = trouble_ || outcome == "inconclusive";
-    line({{"id", checks.id()},
-          {"outcome", outcome},
-          {"seconds", seconds.count()},
-          {"message", checks.message()},
-          {"replay", checks.replay_file().empty() ? Json() : Json(checks.replay_file())}});
+    Json verdict = {{"id", checks.id()},
+                    {"outcome", outcome},
+                    {"seconds", seconds.count()},
+                    {"message", checks.message()},
+                    {"replay", checks.replay_file().empty() ? Json() : Json(checks.replay_file())}};
+    if (checks.shortened) {
+      verdict["shrunk"] = {{"events", checks.shortened->events},
+                           {"original_events", checks.shortened->original_events},
+                           {"runs", checks.shortened->runs},
+                           {"seconds", checks.shortened->seconds}};
+    }
+    line(verdict);
     std::printf("%-12s %s (%.2f s)\n%s", outcome.c_str(), checks.id().c_str(), seconds.count(),
                 checks.message().empty() ? "" : (checks.message() + "\n").c_str());
     std::fflush(stdout);
@@ -176,6 +183,10 @@ std::optional<int> parse(int argc, char** argv, Arguments& arguments) {
   app.add_option("--submission", arguments.checks.submission,
                  "A file of the student's that is no code: the fault plans of the capstone");
   app.add_option("--replay", arguments.replay, "Run again what this file saved, and tell it");
+  app.add_flag("--original", arguments.checks.original,
+               "With --replay: the run that the saved one was shrunk from");
+  app.add_flag("!--no-shrink", arguments.checks.shrink,
+               "Tell failures as they are met, without looking for shorter ones");
   app.add_flag("--list", arguments.list, "Print the ids of all checks");
   app.add_flag("--linked", arguments.linked,
                "The solution that is linked into this program, for gdb");

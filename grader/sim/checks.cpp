@@ -72,6 +72,7 @@ void Checks::begin(const std::string& id) {
   message_.clear();
   replay_file_.clear();
   steps_.clear();
+  shortened.reset();
 }
 
 void Checks::fail(const std::string& message, const std::string& replay_file) {

@@ -63,6 +63,8 @@ class Checks {
     std::string solution;              ///< For the replay file.
     std::filesystem::path submission;  ///< What the student hands in beside code; see check.h.
     std::optional<Replay> replay;      ///< Only this run, told in full on stdout.
+    bool original = false;             ///< Of a replay: without its schedule.
+    bool shrink = true;                ///< Look for a short run that fails as the first one does.
   };
   enum class Verdict : std::uint8_t { none, fail, inconclusive };
 
@@ -92,6 +94,15 @@ class Checks {
   const std::string& replay_file() const { return replay_file_; }
 
   UnitSteps& steps() { return steps_; }
+
+  /// How a simulated failure was shrunk: for the bench.
+  struct Shrinking {
+    std::size_t events = 0;
+    std::size_t original_events = 0;
+    std::size_t runs = 0;  ///< Candidates.
+    double seconds = 0;
+  };
+  std::optional<Shrinking> shortened;
 
   /// Writes <artifacts>/<id>.replay.json and, if there are steps, <id>.trace.jsonl; the first one's
   /// path, or "" without artifacts.

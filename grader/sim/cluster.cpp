@@ -1,6 +1,7 @@
 #include "sim/cluster.h"
 
 #include <algorithm>
+#include <optional>
 
 #include "core/keys.h"
 #include "sim/draws.h"
@@ -90,6 +91,14 @@ std::vector<NodeId> members(World& world, const NodeId& node) {
   std::vector<NodeId> names = members_of(world.invoke<&Membership::view>(node));
   std::sort(names.begin(), names.end());
   return names;
+}
+
+void restart_all(World& world, const std::vector<NodeId>& nodes) {
+  for (const NodeId& node : nodes.empty() ? world.nodes() : nodes) {
+    std::optional<World::Optional> optional;
+    if (world.up(node) && !world.armed(node)) optional.emplace(world);
+    world.restart(node);
+  }
 }
 
 std::string list(const std::vector<NodeId>& names) {

@@ -29,6 +29,10 @@ std::string histories_differ(World& world, const std::vector<NodeId>& nodes = {}
 /// Names of the members in a node's view, sorted.
 std::vector<NodeId> members(World& world, const NodeId& node);
 
+/// Starts each of `nodes` (none given: all) again with the disk as it is, in whatever way it was
+/// hurt. One that runs, and is not to die soon, is killed first, which is optional.
+void restart_all(World& world, const std::vector<NodeId>& nodes = {});
+
 /// "[n1, n2, n4]", for `actual`.
 std::string list(const std::vector<NodeId>& names);
 

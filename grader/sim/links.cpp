@@ -8,7 +8,8 @@ namespace dynamo::sim {
 
 namespace {
 
-constexpr std::size_t kDenseNodes = 64;  // 4,096 links at most; beyond, only those that are used
+constexpr std::uint32_t kAll = 1'000'000;  // parts per million
+constexpr std::size_t kDenseNodes = 64;    // 4,096 links at most; beyond, only those that are used
 
 std::size_t count_index(MessageType type, bool reply) {
   return 2 * std::size_t{type} + (reply ? 1 : 0);
@@ -63,8 +64,12 @@ Fate Links::send(NodeIndex from, NodeIndex to, MessageType type, bool reply, std
   } else if (key(Draw::loss).chance(model.loss_ppm) ||
              (!reply && key(Draw::exchange_loss).chance(model.exchange_loss_ppm))) {
     fate.lost = "lost";
+    // Where all are lost, no message might have arrived.
+    fate.by_chance = model.loss_ppm < kAll && (reply || model.exchange_loss_ppm < kAll);
   }
-  if (fate.lost != nullptr) return fate;
+  if (fate.lost != nullptr && !fate.by_chance) return fate;
+  fate.lossy = model.loss_ppm != 0 || (!reply && model.exchange_loss_ppm != 0);
+  fate.least = std::min(model.delay_min, model.delay_max);
   fate.copy[0] = {key(Draw::delay).between(model.delay_min, model.delay_max),
                   key(Draw::corrupt).chance(model.corrupt_ppm)};
   if (key(Draw::duplicate).chance(model.duplicate_ppm)) {

@@ -25,6 +25,9 @@ struct Fate {
     bool corrupt = false;
   };
   const char* lost = nullptr;  ///< Why it does not arrive at all; else null.
+  bool by_chance = false;      ///< It is lost by a draw, which might have been another one.
+  bool lossy = false;          ///< It arrives, and might have been lost by a draw.
+  Duration least{0};           ///< No delay that the link allows is shorter.
   int copies = 1;
   std::array<Copy, 2> copy{};
 };

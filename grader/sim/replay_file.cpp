@@ -1,5 +1,6 @@
 #include "sim/replay_file.h"
 
+#include <algorithm>
 #include <fstream>
 #include <sstream>
 
@@ -40,14 +41,15 @@ Replay read_replay(const std::filesystem::path& file) {
   Replay replay;
   replay.format = 0;
   json::from(document, replay, name);
-  if (replay.format != 1) {
-    throw JsonError(name + ".format: expected 1, found " + std::to_string(replay.format) +
+  if (replay.format == 0 || replay.format > Replay::kFormat) {
+    throw JsonError(name + ".format: expected 1 or 2, found " + std::to_string(replay.format) +
                     "; it was written by another version of the grader: grade again");
   }
   if (replay.check.empty())
     throw JsonError(name + ".check: expected the id of a check, found none");
   if (replay.kind == "sim") {
     validate(replay.plan, name + ".plan");
+    std::sort(replay.schedule.left_out.begin(), replay.schedule.left_out.end());
   } else if (replay.kind != "unit") {
     throw JsonError(name + ".kind: expected \"sim\" or \"unit\", found \"" + replay.kind + "\"");
   }

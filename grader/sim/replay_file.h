@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "sim/plan.h"
+#include "sim/schedule.h"
 #include "sim/trace.h"
 
 namespace dynamo::sim {
@@ -15,7 +16,8 @@ namespace dynamo::sim {
 /// The saved run of one check: the check, run again on this plan, does the same step by step, as
 /// long as solution and grader are the same.
 struct Replay {
-  std::uint32_t format = 1;
+  static constexpr std::uint32_t kFormat = 2;  ///< 1 had no schedule; it is read, too.
+  std::uint32_t format = kFormat;
   std::string check;         ///< "membership.older_join_never_resurrects"
   std::string kind = "sim";  ///< "sim", or "unit": then there is neither seed nor plan.
   std::uint32_t run = 0;     ///< Which for_each_seed of the test, from 0.
@@ -26,9 +28,13 @@ struct Replay {
   std::string solution_hash;     ///< XXH3 of its bytes.
   std::string grader;            ///< Compiler and library that the checks were built with.
   Plan plan;                     ///< What the world began with.
+  Schedule schedule;             ///< What the run leaves out of what plan and seed would have.
   std::vector<Action> executed;  ///< All that was done, the check's own actions too: to be read.
+  std::uint64_t events = 0;      ///< As sim/events.h counts them; 0: not counted.
+  std::uint64_t original_events = 0;  ///< Without the schedule, if there is one; so is the next.
+  std::string original_trace_hash;
   FIELDS(format, check, kind, run, seed, trace_hash, message, solution, solution_hash, grader, plan,
-         executed)
+         schedule, executed, events, original_events, original_trace_hash)
 };
 
 /// Throws JsonError, naming file, field and cure.

@@ -1,174 +1,26 @@
 // for_each_seed: many worlds, their determinism, and what is left of the first that fails.
-#include <gtest/gtest-spi.h>
-
 #include <algorithm>
 #include <cstdio>
-#include <exception>
-#include <new>
-#include <optional>
 #include <utility>
 
 #include "sim/check.h"
 #include "sim/checks.h"
+#include "sim/events.h"
 #include "sim/lanes.h"
-#include "sim/story.h"
+#include "sim/runs.h"
+#include "sim/shorten.h"
 
 namespace dynamo::sim {
 
 namespace {
 
-constexpr std::size_t kLanes = 24;       // beyond, batches win nothing …
-constexpr std::size_t kLargeLanes = 12;  // … and of large worlds, caches lose more
-constexpr std::size_t kLargeWorld = 64;
 constexpr std::size_t kOneHostEachEvery = 4;
-constexpr std::size_t kMostHosts = 5;  // a larger world's nodes share them
 
-/// Whether a scenario is at work: decides where violation() goes.
-bool in_scenario = false;
-struct InScenario {
-  InScenario() { in_scenario = true; }
-  ~InScenario() { in_scenario = false; }
-  InScenario(const InScenario&) = delete;
-  InScenario& operator=(const InScenario&) = delete;
-};
-
-/// What became of one world.
-struct Outcome {
-  enum class Kind : std::uint8_t { unfinished, passed, failed, trouble };
-  Kind kind = Kind::unfinished;
-  bool died = false;  ///< failed: the process did
-  StoryEnd end;       ///< failed · trouble: in `actual`
-  std::uint64_t hash = 0;
-  std::uint64_t events = 0;
-  std::vector<Step> steps;  ///< If the run was recorded.
-  std::vector<Action> executed;
-
-  bool same_as(const Outcome& other) const {
-    return kind == other.kind && hash == other.hash && events == other.events;
-  }
-};
-
-using Assertions = testing::TestPartResultArray;
-
-/// Runs the scenario in one world, and lets no exception out but Abandoned's and the fiber's own.
-Outcome run_world(const Plan& plan, Crossing& crossing, const Scenario& scenario,
-                  WorldOptions options, const std::function<std::string()>& broken_assertion) {
-  Outcome outcome;
-  const auto failed = [&](std::string expected, std::string actual) {
-    outcome.kind = Outcome::Kind::failed;
-    outcome.end = {std::move(expected), std::move(actual)};
-  };
-  std::unique_ptr<World> world;
-  try {
-    world = std::make_unique<World>(plan, crossing, options);
-    scenario(*world);
-    outcome.kind = Outcome::Kind::passed;
-  } catch (const Violation& violation) {
-    failed(violation.expected(), violation.actual());
-  } catch (const SolutionDied& death) {
-    const StoryEnd end = end_of_death(death.what());
-    failed(end.expected, end.actual);
-    outcome.died = true;
-  } catch (const Abandoned&) {
-    return outcome;
-  } catch (const std::exception& error) {
-    outcome.kind = Outcome::Kind::trouble;
-    outcome.end.actual = error.what();
-  }
-  // A broken EXPECT_ is nearer to the cause than what came after it.
-  if (std::string text = broken_assertion();
-      !text.empty() && outcome.kind != Outcome::Kind::trouble) {
-    failed("", std::move(text));
-  }
-  if (world) {
-    outcome.hash = world->trace().hash();
-    outcome.events = world->events();
-    outcome.steps = world->trace().steps();
-    outcome.executed = world->executed();
-  }
-  return outcome;
-}
-
-std::string text_of(const testing::TestPartResult& part) {
-  std::string text = part.message();
-  if (part.file_name() != nullptr) {
-    const std::string file = part.file_name();
-    text +=
-        "\n(" + file.substr(file.rfind('/') + 1) + ":" + std::to_string(part.line_number()) + ")";
-  }
-  return text;
-}
-
-std::vector<Host*> hosts_for(const Plan& plan, bool perturb) {
-  const std::size_t count = plan.one_host_each ? std::min(plan.nodes.size(), kMostHosts) : 1;
-  return Checks::here().hosts().take(count, perturb);
-}
-
-/// One world by itself, handler by handler.
-Outcome run_alone(const Plan& plan, const Scenario& scenario, bool record, bool perturb = false) {
-  Assertions assertions;
-  const testing::ScopedFakeTestPartResultReporter tap(
-      testing::ScopedFakeTestPartResultReporter::INTERCEPT_ONLY_CURRENT_THREAD, &assertions);
-  SoloCrossing crossing(hosts_for(plan, perturb));
-  WorldOptions options;
-  options.record = record;
-  options.ahead = !record;
-  const InScenario inside;
-  Outcome outcome = run_world(plan, crossing, scenario, options, [&]() -> std::string {
-    for (int i = 0; i < assertions.size(); ++i) {
-      if (assertions.GetTestPartResult(i).failed()) return text_of(assertions.GetTestPartResult(i));
-    }
-    return "";
-  });
-  Checks::here().count_exchanges(outcome.events);
-  return outcome;
-}
-
-/// Many worlds side by side, all of them on the same kind of hosts. Ends early after a failure.
-/// False if the solution died: then some are unfinished.
-bool run_lanes(const std::vector<Plan>& plans, const std::vector<std::size_t>& which,
-               const Scenario& scenario, std::vector<Outcome>& outcomes) {
-  if (which.empty()) return true;
-  std::size_t most_nodes = 1;
-  for (const std::size_t i : which) most_nodes = std::max(most_nodes, plans[i].nodes.size());
-  std::size_t most_hosts = 1;
-  for (const std::size_t i : which)
-    most_hosts = std::max(most_hosts, hosts_for(plans[i], false).size());
-  const std::size_t side_by_side = most_nodes > kLargeWorld ? kLargeLanes : kLanes;
-  Lanes lanes(Checks::here().hosts().take(most_hosts), std::min(side_by_side, which.size()),
-              most_nodes);
-
-  Assertions assertions;
-  const testing::ScopedFakeTestPartResultReporter tap(
-      testing::ScopedFakeTestPartResultReporter::INTERCEPT_ONLY_CURRENT_THREAD, &assertions);
-  std::vector<std::string> broken(which.size());  // by job: its first broken assertion
-  int seen = 0;
-  const auto attribute = [&](std::size_t job) {
-    for (; seen < assertions.size(); ++seen) {
-      const auto& part = assertions.GetTestPartResult(seen);
-      if (part.failed() && broken[job].empty()) broken[job] = text_of(part);
-    }
-  };
-  bool failed = false;
-  bool died = false;
-  const InScenario inside;
-  try {
-    lanes.run(
-        which.size(),
-        [&](std::size_t job, Crossing& crossing) {
-          outcomes[which[job]] = run_world(plans[which[job]], crossing, scenario, {}, [&, job] {
-            attribute(job);
-            return broken[job];
-          });
-          failed = failed || outcomes[which[job]].kind > Outcome::Kind::passed;
-        },
-        attribute, [&] { return failed; });
-  } catch (const SolutionDied&) {
-    // One of the worlds killed the hosts of all: whoever is unfinished runs alone, below.
-    died = true;
-  }
-  for (const std::size_t i : which) Checks::here().count_exchanges(outcomes[i].events);
-  return !died;
+/// Told in full, or not.
+Order order_of(const Plan& plan, bool record) {
+  Order order{&plan, {}};
+  order.options.record = record;
+  return order;
 }
 
 std::size_t first_failing(const std::vector<Outcome>& outcomes) {
@@ -178,8 +30,24 @@ std::size_t first_failing(const std::vector<Outcome>& outcomes) {
   return static_cast<std::size_t>(failing - outcomes.begin());
 }
 
+/// Of the seeds that failed, the one with the shortest run. Who died or went wrong is told as soon
+/// as it is met.
+std::size_t shortest_failing(const std::vector<Outcome>& outcomes) {
+  std::size_t shortest = first_failing(outcomes);
+  for (std::size_t i = shortest; i < outcomes.size(); ++i) {
+    const Outcome& best = outcomes[shortest];
+    if (best.kind != Outcome::Kind::failed || best.died) break;
+    const bool plain = outcomes[i].kind == Outcome::Kind::failed && !outcomes[i].died;
+    if (plain && outcomes[i].events < best.events) shortest = i;
+  }
+  return shortest;
+}
+
 std::vector<Outcome> run_all(const std::vector<Plan>& plans, const Scenario& scenario) {
   std::vector<Outcome> outcomes(plans.size());
+  std::vector<Order> orders;
+  orders.reserve(plans.size());
+  for (const Plan& plan : plans) orders.push_back(order_of(plan, false));
   if (worlds_run_side_by_side()) {
     for (const bool each : {false, true}) {
       std::vector<std::size_t> which;
@@ -187,12 +55,11 @@ std::vector<Outcome> run_all(const std::vector<Plan>& plans, const Scenario& sce
         if (plans[i].one_host_each == each) which.push_back(i);
       }
       // One endless loop costs seconds; five hosts of one world would loop one after the other.
-      if (!run_lanes(plans, which, scenario, outcomes)) break;
+      if (!run_lanes(orders, which, scenario, outcomes, true)) break;
     }
   }
   for (std::size_t i = 0; i < first_failing(outcomes); ++i) {
-    if (outcomes[i].kind == Outcome::Kind::unfinished)
-      outcomes[i] = run_alone(plans[i], scenario, false);
+    if (outcomes[i].kind == Outcome::Kind::unfinished) outcomes[i] = run_alone(orders[i], scenario);
   }
   return outcomes;
 }
@@ -221,10 +88,9 @@ StoryEnd parting(const Outcome& one, const Outcome& other) {
 }
 
 [[noreturn]] void report(const Plan& plan, std::uint32_t run, const Outcome& outcome,
-                         const StoryEnd& end) {
+                         const StoryEnd& end, const std::string& preface = {}, Replay replay = {}) {
   Checks& checks = Checks::here();
-  const std::string message = knobs(plan) + "\n" + tell(outcome.steps, end);
-  Replay replay;
+  const std::string message = knobs(plan) + "\n" + preface + tell(outcome.steps, end);
   replay.run = run;
   replay.seed = plan.seed;
   replay.trace_hash = hex_of(outcome.hash);
@@ -233,6 +99,28 @@ StoryEnd parting(const Outcome& one, const Outcome& other) {
   replay.executed = outcome.executed;
   checks.fail(message, checks.leave(std::move(replay), outcome.steps));
   throw TestEnded{};
+}
+
+std::string events_words(std::size_t count) {
+  return std::to_string(count) + (count == 1 ? " event" : " events");
+}
+
+/// The short run, with the way back to the one that it was made from.
+[[noreturn]] void report_short(const Plan& plan, std::uint32_t run, const Outcome& original,
+                               const Shortened& shortened) {
+  Checks::here().shortened = {shortened.events, shortened.original_events, shortened.runs,
+                              shortened.seconds};
+  Replay replay;
+  replay.events = shortened.events;
+  if (shortened.schedule.empty()) {
+    report(plan, run, original, original.end, "", std::move(replay));
+  }
+  replay.schedule = shortened.schedule;
+  replay.original_events = shortened.original_events;
+  replay.original_trace_hash = hex_of(original.hash);
+  const std::string preface = "shrunk from " + events_words(shortened.original_events) + " to " +
+                              std::to_string(shortened.events) + " (the replay has both)\n";
+  report(plan, run, shortened.outcome, shortened.outcome.end, preface, std::move(replay));
 }
 
 [[noreturn]] void give_up(const Plan& plan, const Outcome& outcome) {
@@ -245,11 +133,13 @@ StoryEnd parting(const Outcome& one, const Outcome& other) {
 [[noreturn]] void explain(const Plan& plan, std::uint32_t run, const Outcome& first,
                           const Scenario& scenario) {
   if (first.kind == Outcome::Kind::trouble) give_up(plan, first);
-  const Outcome again = run_alone(plan, scenario, true);
+  const Outcome again = run_alone(order_of(plan, true), scenario);
   if (again.kind == Outcome::Kind::trouble) give_up(plan, again);
   // How far a run came before a death depends on what crossed together.
-  if (again.same_as(first) || (first.died && again.died)) report(plan, run, again, again.end);
-  const Outcome third = run_alone(plan, scenario, true);
+  if (again.same_as(first) || (first.died && again.died)) {
+    report_short(plan, run, again, shorten(plan, scenario, again));
+  }
+  const Outcome third = run_alone(order_of(plan, true), scenario);
   StoryEnd end = parting(again, third);
   if (again.same_as(third)) {
     end.expected = "a world does the same alone and beside other worlds";
@@ -266,25 +156,35 @@ StoryEnd parting(const Outcome& one, const Outcome& other) {
 /// The determinism of the first seed, against a host with another heap.
 void compare_runs(const Plan& plan, std::uint32_t run, const Outcome& first,
                   const Scenario& scenario) {
-  const Outcome second = run_alone(plan, scenario, false, true);
+  const Outcome second = run_alone(order_of(plan, false), scenario, true);
   if (second.same_as(first)) return;
-  const Outcome one = run_alone(plan, scenario, true, false);
-  const Outcome other = run_alone(plan, scenario, true, true);
+  const Outcome one = run_alone(order_of(plan, true), scenario, false);
+  const Outcome other = run_alone(order_of(plan, true), scenario, true);
   if (one.kind == Outcome::Kind::trouble) give_up(plan, one);
   report(plan, run, one, parting(one, other));
 }
 
 void replay_world(const Replay& replay, const Scenario& scenario, std::uint32_t run) {
-  const Outcome outcome = run_alone(replay.plan, scenario, true);
-  const bool same = hex_of(outcome.hash) == replay.trace_hash;
+  const bool shrunk = !replay.schedule.empty() && !Checks::here().options().original;
+  Order order = order_of(replay.plan, true);
+  if (shrunk) order.options.schedule = replay.schedule;
+  const Outcome outcome = run_alone(order, scenario);
+  const std::string recorded =
+      shrunk || replay.schedule.empty() ? replay.trace_hash : replay.original_trace_hash;
+  const bool same = hex_of(outcome.hash) == recorded;
   std::printf("%s\n", knobs(replay.plan).c_str());
   std::printf(same ? "the same run, step by step: trace %s\n"
                    : "another run than the recorded one: trace %s, then %s; the solution or the "
                      "grader was changed "
                      "since\n",
-              hex_of(outcome.hash).c_str(), replay.trace_hash.c_str());
-  std::printf("%zu steps, %llu handlers, %zu actions\n", outcome.steps.size(),
+              hex_of(outcome.hash).c_str(), recorded.c_str());
+  std::printf("%s (%zu steps, %llu handlers, %zu actions)\n",
+              events_words(count_events(outcome.steps)).c_str(), outcome.steps.size(),
               static_cast<unsigned long long>(outcome.events), outcome.executed.size());
+  if (shrunk) {
+    std::printf("shrunk from %s, which --original replays\n",
+                events_words(replay.original_events).c_str());
+  }
   if (!Checks::here().options().artifacts.empty()) {
     const auto file = Checks::here().options().artifacts / (Checks::here().id() + ".trace.jsonl");
     write_trace(file, outcome.steps);
@@ -315,7 +215,7 @@ void for_each_seed(std::size_t count, const std::function<Plan(std::uint64_t)>& 
     if (i % kOneHostEachEvery == kOneHostEachEvery - 1) plans.back().one_host_each = true;
   }
   const std::vector<Outcome> outcomes = run_all(plans, scenario);
-  const std::size_t failing = first_failing(outcomes);
+  const std::size_t failing = shortest_failing(outcomes);
   if (failing < outcomes.size()) explain(plans[failing], run, outcomes[failing], scenario);
   if (!outcomes.empty()) compare_runs(plans.front(), run, outcomes.front(), scenario);
 }
@@ -326,7 +226,7 @@ void for_each_seed(std::size_t count, const Plan& plan, const Scenario& scenario
 }
 
 void violation(const std::string& expected, const std::string& actual) {
-  if (in_scenario) throw Violation(expected, actual);
+  if (scenario_at_work()) throw Violation(expected, actual);
   Checks& checks = Checks::here();
   const std::string message = tell(checks.steps().told(), {expected, actual});
   Replay replay;

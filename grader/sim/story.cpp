@@ -5,6 +5,7 @@
 #include <optional>
 #include <utility>
 
+#include "sim/events.h"
 #include "sim/story_lines.h"
 
 namespace dynamo::sim {
@@ -94,7 +95,7 @@ bool killed_to_restart(const std::vector<Step>& steps, std::size_t i) {
          steps[i + 1].at == steps[i].at;
 }
 
-Line line_of(const std::vector<Step>& steps, std::size_t i) {
+Line line_of(const std::vector<Step>& steps, std::size_t i, Mark mark) {
   using Kind = Step::Kind;
   const Step& step = steps[i];
   Line line{step.at, 0, step_words(step)};
@@ -105,7 +106,7 @@ Line line_of(const std::vector<Step>& steps, std::size_t i) {
       line.text.clear();
       break;
     case Kind::receive:
-      line.rank = has_news(step) ? 2 : 0;
+      line.rank = mark == Mark::event ? 2 : has_news(step) ? 3 : 0;
       if (line.rank == 0) counted(step.reply ? "" : step.message + " exchanges without news");
       break;
     case Kind::timer:
@@ -188,22 +189,23 @@ const std::vector<Beginning>& beginnings() {
       {"form", "formed: ",
        " form a cluster: the first was bootstrapped, and the operator added the others at its "
        "console; all know the same history"},
-      {"settle", "settled: ", " start, and know each other: they are the members"}};
+      {"settle", "settled: ", " start, and know each other: they are the members"},
+      {"start", "started: ", ""}};
   return all;
 }
 
-/// The line for a beginning at step `i`, which becomes its last step.
-std::optional<Line> beginning_at(const std::vector<Step>& steps, std::size_t& i) {
+/// The beginning at step `i`, which becomes its last step; null if there is none.
+const Beginning* beginning_at(const std::vector<Step>& steps, std::size_t& i) {
   for (const Beginning& one : beginnings()) {
     if (steps[i].kind != Step::Kind::phase || steps[i].text != one.first) continue;
     for (std::size_t end = i; end < steps.size(); ++end) {
       const Step& step = steps[end];
       if (step.kind != Step::Kind::phase || step.text.rfind(one.last, 0) != 0) continue;
       i = end;
-      return Line{step.at, 1, step.text.substr(one.last.size()) + one.words};
+      return &one;
     }
   }
-  return std::nullopt;
+  return nullptr;
 }
 
 bool begins_something(const Step& step) {
@@ -212,22 +214,35 @@ bool begins_something(const Step& step) {
          std::any_of(beginnings().begin(), beginnings().end(), begins);
 }
 
+/// What changed nothing: counted, or not even that.
+Line again(const Step& step) {
+  const bool get = step.kind == Step::Kind::client;
+  return {step.at, 0, get ? "gets that hear the same as the last one" : ""};
+}
+
 std::vector<Line> lines_of(const std::vector<Step>& steps) {
+  const std::vector<Mark> marks = mark_events(steps);
   std::vector<Line> lines;
   const Step* before = nullptr;
   for (std::size_t i = 0; i < steps.size(); ++i) {
-    const Step& step = steps[i];
-    if (std::optional<Line> line = beginning_at(steps, i)) {
-      lines.push_back(std::move(*line));
+    if (const Beginning* beginning = beginning_at(steps, i)) {
+      const Step& last = steps[i];  // moved on
+      lines.push_back({last.at, 1, last.text.substr(beginning->last.size()) + beginning->words});
       before = nullptr;
       continue;
     }
+    const Step& step = steps[i];
     if (begins_something(step)) continue;
+    if (marks[i] == Mark::again) {
+      lines.push_back(again(step));
+      before = nullptr;
+      continue;
+    }
     if (merge_links(lines, step, before)) {
       before = &step;
       continue;
     }
-    lines.push_back(line_of(steps, i));
+    lines.push_back(line_of(steps, i, marks[i]));
     before = &step;
   }
   return lines;
@@ -252,7 +267,7 @@ struct Gap {
     for (const auto& [what, count] : counts) {
       std::string noun = what;
       if (count == 1) {  // "1 call without an answer", "1 Gossip exchange without news"
-        for (const char* plural : {"exchanges", "messages", "calls"}) {
+        for (const char* plural : {"exchanges", "messages", "calls", "gets"}) {
           const std::size_t at = noun.find(plural);
           if (at != noun.npos) noun.erase(at + std::string(plural).size() - 1, 1);
         }
@@ -312,6 +327,10 @@ std::string ending(const StoryEnd& end) {
 }
 
 }  // namespace
+
+bool ends_beginning(const std::vector<Step>& steps, std::size_t& i) {
+  return beginning_at(steps, i) != nullptr;
+}
 
 StoryEnd end_of_death(const std::string& death) {
   const bool unwritten = death.rfind(kNotWritten, 0) == 0;

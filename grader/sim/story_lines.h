@@ -1,7 +1,9 @@
 // Between the two halves of the story teller.
 #pragma once
 
+#include <cstddef>
 #include <string>
+#include <vector>
 
 #include "core/time.h"
 #include "sim/trace.h"
@@ -13,6 +15,10 @@ std::string moment_words(Instant at);
 
 /// One step as a clause, without the moment.
 std::string step_words(const Step& step);
+
+/// Whether a scenario's beginning that came to its end, and takes one line, begins at step `i`;
+/// which then becomes its last one.
+bool ends_beginning(const std::vector<Step>& steps, std::size_t& i);
 
 /// Whether a message told its receiver something, or the handler wrote: else (gossip with digests
 /// and empty lists) the step can be left out.

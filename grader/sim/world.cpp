@@ -47,7 +47,8 @@ World::State::State(Plan plan_, Crossing& crossing_, WorldOptions options_)
       crossing(crossing_),
       options(options_),
       links(plan.seed, plan.nodes, plan.links),
-      trace(options.record) {
+      trace(options.record),
+      choices(options.schedule, options.list_choices) {
   nodes.resize(plan.nodes.size());
   for (NodeIndex i = 0; i < nodes.size(); ++i) {
     nodes[i].id = plan.nodes[i];
@@ -202,12 +203,43 @@ void World::State::ask_console(const Action& action, MethodId method) {
           step.message = action.act;
           step.text = subject;
         });
-        const Status refused =
-            Error{ErrorCode::refused, at + " cannot be reached: nothing listens there"};
+        const Status refused = nobody_listens(at);
         answer(operations.size() - 1, codec::encode(refused));
       }
     }
   }
+}
+
+/// An operation that nobody hears of, though somebody asked for it.
+void World::State::refuse_at_console(const Action& action) {
+  for (const NodeId& at : action.nodes) {
+    for (const NodeId& subject : action.peers) {
+      Operation operation;
+      operation.what = action.act;
+      operation.at = at;
+      operation.subject = subject;
+      operation.asked = operation.answered = now;
+      operation.outcome = Operation::Outcome::error;
+      operation.error = nobody_listens(at);
+      operations.push_back(std::move(operation));
+    }
+  }
+}
+
+/// Whether an optional action stays undone. It is named by its place, not by what it is: who draws
+/// lots after something was left out draws other ones.
+bool World::State::leaves_out_action() {
+  if (optional == 0 || !choices.at_work()) return false;
+  return choices.leaves_out(Choice::Kind::action, "step " + std::to_string(optional_step.number) +
+                                                      " action " +
+                                                      std::to_string(++optional_step.actions));
+}
+
+void World::State::act(const Action& action) {
+  if (!leaves_out_action()) return perform(action);
+  const std::string& act = action.act;
+  if (act == "put" || act == "delete" || act == "get") ask_client(action, true);
+  if (act == "add" || act == "remove") refuse_at_console(action);
 }
 
 void World::State::perform(const Action& action) {
@@ -285,8 +317,25 @@ bool World::run_until(const std::function<bool()>& predicate, Duration within, D
 
 void World::act(const Action& action) {
   validate(action, plan().nodes, "action");
-  state_->perform(action);
+  state_->act(action);
 }
+
+World::Optional::Optional(World& world)
+    : world_(world),
+      outer_number_(world.state_->optional_step.number),
+      outer_actions_(world.state_->optional_step.actions) {
+  ++world_.state_->optional;
+  world_.state_->optional_step = {++world_.state_->optional_steps, 0};
+}
+World::Optional::~Optional() {
+  --world_.state_->optional;
+  world_.state_->optional_step = {outer_number_, outer_actions_};
+}
+
+bool World::leaves_out(const std::string& part) {
+  return state_->choices.leaves_out_next(Choice::Kind::part, part);
+}
+const Choices& World::choices() const { return state_->choices; }
 
 std::vector<std::string> World::invoke_raw(const std::vector<NodeId>& names, MethodId method,
                                            const std::string& args) {
@@ -343,6 +392,9 @@ void World::give_disk(const NodeId& name, std::shared_ptr<const Disk> image) {
   }
   node.disk.clear();
   node.image = std::move(image);
+}
+bool World::armed(const NodeId& node) const {
+  return state_->nodes[state_->index_of(node)].armed != NodeState::Armed::no;
 }
 Incarnation World::incarnation(const NodeId& node) const {
   return state_->nodes[state_->index_of(node)].incarnation;

@@ -21,6 +21,7 @@
 #include "sim/crossing.h"
 #include "sim/host.h"
 #include "sim/plan.h"
+#include "sim/schedule.h"
 #include "sim/trace.h"
 #include "sim/violation.h"
 
@@ -73,9 +74,15 @@ struct Traffic {
 enum class Life : std::uint8_t { absent, up, down, paused };
 
 struct WorldOptions {
-  bool record = false;  ///< Keep the trace's steps.
-  bool ahead = true;    ///< Let events that cannot affect each other cross together.
+  bool record = false;              ///< Keep the trace's steps.
+  bool ahead = true;                ///< Let events that cannot affect each other cross together.
+  Schedule schedule;                ///< What is left out.
+  bool list_choices = false;        ///< Keep what could have been left out.
+  std::uint64_t most_handlers = 0;  ///< Then the run is GivenUp; 0: no such bound.
 };
+
+/// Thrown out of a world that has run as many handlers as it was given.
+struct GivenUp {};
 
 class World {
  public:
@@ -163,6 +170,7 @@ class World {
   const std::vector<NodeId>& nodes() const { return plan().nodes; }
   Life life(const NodeId& node) const;
   bool up(const NodeId& node) const { return life(node) == Life::up; }
+  bool armed(const NodeId& node) const;  ///< To die at a commit that has not come yet.
   std::vector<NodeId> up_nodes() const;
   const Disk& disk(const NodeId& node) const;
   std::uint64_t commits(const NodeId& node) const;  ///< Transactions that its disk has taken.
@@ -174,6 +182,32 @@ class World {
   Traffic sent_by(const NodeId& from) const;            ///< Of every type, replies too.
   void on_send(std::function<void(const Sent&)> hook);  ///< It looks; it must not act.
   std::uint64_t events() const;                         ///< Handlers that have run.
+
+  // What the shrinker may leave out of a run that fails, to find a short one (sim/shrink.h). A
+  // check says it, since only the check knows what it judges: whatever is left out, a right
+  // solution must pass.
+
+  /// As long as one lives, each action that is done is optional. One that is left out is not done:
+  /// the console and clients hear `refused`, as from a node that is down. And a message that is
+  /// sent meanwhile, on a link that loses some, may be lost. So use it for random requests and
+  /// faults, of which any number may come; and judge no answer that you hear but by what follows
+  /// from it. Make one for each turn of a loop: an action is known by its turn and its place there.
+  class Optional {
+   public:
+    explicit Optional(World& world);
+    ~Optional();
+    Optional(const Optional&) = delete;
+    Optional& operator=(const Optional&) = delete;
+
+   private:
+    World& world_;
+    std::uint64_t outer_number_;
+    std::uint64_t outer_actions_;
+  };
+  /// True if a part of the scenario is left out. `part` names it: "the put of cart3". Ask where the
+  /// rest makes sense without it; draw random numbers before, so that the other parts keep theirs.
+  bool leaves_out(const std::string& part);
+  const Choices& choices() const;  ///< What could be left out, and was; if WorldOptions ask for it.
 
   /// Names what follows, for the story: "a node joins while the network is cut".
   void phase(const std::string& text);
@@ -193,6 +227,7 @@ class World {
 
  private:
   struct State;
+  struct NeverOptional;
   std::vector<std::string> invoke_raw(const std::vector<NodeId>& nodes, MethodId method,
                                       const std::string& args);
   std::unique_ptr<State> state_;

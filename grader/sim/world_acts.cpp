@@ -2,6 +2,7 @@
 #include <utility>
 
 #include "sim/world.h"
+#include "sim/world_state.h"
 
 namespace dynamo::sim {
 
@@ -16,6 +17,18 @@ Action action_of(std::string act, std::vector<NodeId> nodes = {}, std::vector<No
 }
 
 }  // namespace
+
+/// What is done as long as one lives was decided on together.
+struct World::NeverOptional {
+  explicit NeverOptional(World& world) : optional(world.state_->optional), before(optional) {
+    optional = 0;
+  }
+  ~NeverOptional() { optional = before; }
+  NeverOptional(const NeverOptional&) = delete;
+  NeverOptional& operator=(const NeverOptional&) = delete;
+  std::size_t& optional;
+  const std::size_t before;
+};
 
 void World::start(const NodeId& node, bool bootstrap) {
   Action action = action_of("start", {node});
@@ -49,6 +62,8 @@ void World::cut(const std::vector<NodeId>& from, const std::vector<NodeId>& to) 
   act(action_of("cut", from, to));
 }
 void World::part(const std::vector<NodeId>& these, const std::vector<NodeId>& those) {
+  if (state_->leaves_out_action()) return;
+  const NeverOptional both(*this);  // cut in one direction only it would be another fault
   cut(these, those);
   cut(those, these);
 }

@@ -37,6 +37,7 @@ std::int64_t growth(const Disk& disk, const std::vector<DiskWrite>& writes) {
 }  // namespace
 
 void World::State::count_handler(const NodeState& node) {
+  if (options.most_handlers != 0 && handlers >= options.most_handlers) throw GivenUp{};
   ++handlers;
   if (now - burst_began >= std::chrono::milliseconds(1)) {
     burst_began = now;
@@ -273,6 +274,37 @@ void World::State::send_reply(NodeState& node, Effect& effect) {
   transmit(static_cast<NodeIndex>(&node - nodes.data()), asked.by, std::move(arrival));
 }
 
+/// Makes the network tamer than its draws, where the schedule says so; or loses a message that a
+/// draw might have lost.
+void World::State::leave_out_chance(NodeIndex from, const Happening& arrival, Fate& fate) {
+  using Kind = Choice::Kind;
+  if (fate.lost != nullptr && !fate.by_chance) return;
+  if (choices.leaves_out_delays()) fate.copy[0].delay = fate.copy[1].delay = fate.least;
+  const bool may_be_lost = optional != 0 && fate.lossy && fate.lost == nullptr;
+  const bool by_chance =
+      fate.lost != nullptr || fate.copies == 2 || fate.copy[0].corrupt || may_be_lost;
+  if (!by_chance) return;
+  const bool reply = arrival.kind == Happening::Kind::reply;
+  const Traffic sent = links.traffic(from, arrival.node, arrival.type, reply);
+  const std::string message = name_of_message(arrival.type) + (reply ? " reply " : " ") +
+                              nodes[from].id + " " + nodes[arrival.node].id + " #" +
+                              std::to_string(sent.messages);
+  if (fate.lost != nullptr) {
+    if (!choices.leaves_out(Kind::fault, "loss " + message)) return;
+    fate.lost = nullptr;
+  } else if (may_be_lost && choices.leaves_out(Kind::delivery, "delivery " + message)) {
+    fate.lost = "lost";
+    return;
+  }
+  if (fate.copies == 2 && choices.leaves_out(Kind::fault, "double " + message)) fate.copies = 1;
+  for (int i = 0; i < fate.copies; ++i) {
+    Fate::Copy& copy = fate.copy.at(static_cast<std::size_t>(i));
+    if (!copy.corrupt) continue;
+    copy.corrupt =
+        !choices.leaves_out(Kind::fault, (i == 0 ? "damage " : "damage of the double ") + message);
+  }
+}
+
 /// A message leaves: the link decides.
 void World::State::transmit(NodeIndex from, NodeIndex to, Happening arrival) {
   const bool reply = arrival.kind == Happening::Kind::reply;
@@ -289,7 +321,8 @@ void World::State::transmit(NodeIndex from, NodeIndex to, Happening arrival) {
     step.data = message_to_json(arrival.type, reply, arrival.bytes).value_or("");
   });
   if (hook) hook({now, nodes[from].id, nodes[to].id, arrival.type, reply, arrival.bytes});
-  const Fate fate = links.send(from, to, arrival.type, reply, arrival.bytes.size());
+  Fate fate = links.send(from, to, arrival.type, reply, arrival.bytes.size());
+  if (choices.at_work()) leave_out_chance(from, arrival, fate);
   if (fate.lost != nullptr) {
     trace.mix_in(from + 1);
     return record(Step::Kind::drop, nodes[from].id, [&](Step& step) {

@@ -145,7 +145,8 @@ std::string World::State::last_read(const std::string& client, const std::string
   return {};
 }
 
-void World::State::ask_client(Action action) {
+/// `refused`: it is left out; the client hears so, and nobody else hears anything.
+void World::State::ask_client(Action action, bool refused) {
   if (action.request.client.empty()) action.request.client = "client";
   for (const NodeId& at : action.nodes) {
     ClientOperation operation;
@@ -161,6 +162,12 @@ void World::State::ask_client(Action action) {
     if (action.act == "put") operation.value = action.value;
     operation.context = action.context == "read" ? last_read(operation.id.client, action.key)
                                                  : from_hex(action.context);
+    if (refused) {
+      fail(operation, nobody_listens(at));
+      operation.answered = now;
+      clients.push_back(std::move(operation));
+      continue;
+    }
     Happening ask;
     ask.kind = Happening::Kind::request;
     ask.client = true;
@@ -191,8 +198,7 @@ void World::State::deliver_client(Happening ask) {
   const std::uint64_t number = ask.id;
   if (node.life != Life::up && node.life != Life::paused) {
     ClientOperation& operation = clients[number];
-    fail(operation,
-         {ErrorCode::refused, operation.at + " cannot be reached: nothing listens there"});
+    fail(operation, nobody_listens(operation.at));
     return client_heard(number);
   }
   Happening patience;

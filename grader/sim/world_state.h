@@ -51,6 +51,11 @@ struct Happening {
   Handled handled;
 };
 
+/// What a client or the console hears from a node that is down.
+inline Error nobody_listens(const NodeId& at) {
+  return {ErrorCode::refused, at + " cannot be reached: nothing listens there"};
+}
+
 /// What the trusted side knows of a node.
 struct NodeState {
   /// A request that the node has and has not answered.
@@ -95,6 +100,8 @@ struct World::State {
   State(Plan plan_, Crossing& crossing_, WorldOptions options_);
 
   // world.cpp: actions
+  void act(const Action& action);
+  bool leaves_out_action();
   void perform(const Action& action);
   void start_node(NodeIndex node, bool bootstrap);
   void lose_disk(NodeIndex node);
@@ -102,11 +109,12 @@ struct World::State {
   void resume(NodeIndex node);
   void change_links(const Action& action);
   void ask_console(const Action& action, MethodId method);
+  void refuse_at_console(const Action& action);
   NodeIndex index_of(const NodeId& node) const;
   std::vector<NodeIndex> indexes_of(const std::vector<NodeId>& names, bool none_is_all) const;
 
   // world_clients.cpp
-  void ask_client(Action action);
+  void ask_client(Action action, bool refused = false);
   void deliver_client(Happening ask);
   std::string last_read(const std::string& client, const std::string& key) const;
   /// Nothing: the node died, or the client does not wait any longer.
@@ -133,6 +141,7 @@ struct World::State {
   void carry_out(NodeState& node, Effect& effect);
   void send_call(NodeState& node, Effect& effect);
   void send_reply(NodeState& node, Effect& effect);
+  void leave_out_chance(NodeIndex from, const Happening& arrival, Fate& fate);
   void transmit(NodeIndex from, NodeIndex to, Happening arrival);
   void refuse(NodeIndex caller, std::uint64_t caller_start, CallId call, NodeIndex at,
               MessageType type, const std::string& why);
@@ -186,6 +195,15 @@ struct World::State {
   std::deque<ClientOperation> clients;
   std::uint64_t client_sequences = 0;  ///< Of requests whose number the plan leaves open.
   std::vector<Action> executed;
+  Choices choices;
+  std::size_t optional = 0;  ///< How many World::Optional live.
+  /// Of the innermost one: its number, and how many actions have come up.
+  struct OptionalStep {
+    std::uint64_t number = 0;
+    std::uint64_t actions = 0;
+  };
+  OptionalStep optional_step;
+  std::uint64_t optional_steps = 0;
   std::function<void(const Sent&)> hook;
 };
 

@@ -18,8 +18,10 @@ TEST(membership, a_restart_keeps_the_history_and_makes_no_event) {
   for_each_seed(6, lab_plan(6), [](World& world) {
     form_cluster(world, names(1, 3));
     for (int turn = 0; turn < 4; ++turn) {
+      if (world.leaves_out("turn " + std::to_string(turn))) continue;
       const NodeId node = name(1 + turn % 3);
-      const Operation change = turn % 2 == 0 ? world.add(node, "n4") : world.remove(node, "n4");
+      const bool present = contains(members(world, node), "n4");
+      const Operation change = present ? world.remove(node, "n4") : world.add(node, "n4");
       world.expect(change.done(), "the console takes the change", to_string(change));
       become_equal(world, 14, "after the change");
       const History before = history(world, node);
@@ -50,6 +52,7 @@ TEST(membership, an_acknowledged_change_survives_a_kill) {
     const char* how[] = {"at once after the answer", "before a commit", "after a commit",
                          "after a commit"};
     for (int turn = 0; turn < 8; ++turn) {
+      if (world.leaves_out("turn " + std::to_string(turn))) continue;
       const NodeId node = turn % 2 == 0 ? "n2" : "n3";
       world.phase(node + " takes a change, and is killed " + how[turn / 2]);
       if (turn / 2 == 1) world.crash_before_commit(node);
@@ -171,6 +174,7 @@ TEST(membership, after_chaos_all_agree_on_every_acknowledged_change) {
     Random random(world.seed() * 31 + 7);
     world.phase("chaos");
     for (int step = 0; step < 40; ++step) {
+      const World::Optional optional(world);
       disturb(world, random);
       world.run_for(Duration(random.below(700'000)));
     }
@@ -179,9 +183,10 @@ TEST(membership, after_chaos_all_agree_on_every_acknowledged_change) {
     world.set_links({});
     for (const NodeId& node : world.nodes()) {
       if (world.life(node) == Life::paused) world.resume(node);
-      world.crash(node);  // disarms it, too
-      world.restart(node);
     }
+    // All of them: it disarms, and who is no member asks its seeds again, else it may know too
+    // little.
+    for (const NodeId& node : world.nodes()) world.restart(node);
     become_equal(world, 30, "after all was repaired");
     expect_operations(world, "n1");
     const std::vector<History> views = world.invoke_each<&Membership::view>(world.nodes());

@@ -40,7 +40,7 @@ inline std::vector<NodeId> names(std::size_t first, std::size_t last) {
 /// checks that are not about forming one.
 inline void settle(World& world, const std::vector<NodeId>& nodes,
                    const std::vector<NodeId>& members) {
-  world.phase("nodes " + list(nodes) + " start, and know the members " + list(members));
+  world.phase("start");
   Random random(world.seed());
   std::vector<std::pair<std::uint64_t, NodeId>> starts;
   starts.reserve(nodes.size());
@@ -61,6 +61,7 @@ inline void settle(World& world, const std::vector<NodeId>& nodes,
         {member, Change::join, {events.size() + 1, nodes[0], world.incarnation(nodes[0])}});
   }
   world.invoke_each<&Membership::merge>(nodes, events);
+  world.phase("started: " + list(nodes) + " start, and know the members " + list(members));
 }
 
 inline std::string text(const Event& event) {

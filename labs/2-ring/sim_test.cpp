@@ -37,17 +37,18 @@ void go_through_a_lot(World& world) {
   lossy.duplicate_ppm = 50'000;
   lossy.delay_max = 200ms;
   world.set_links(lossy);
-  world.part({"n1", "n2"}, {"n3", "n4", "n5", "n6"});
+  if (!world.leaves_out("the cut")) world.part({"n1", "n2"}, {"n3", "n4", "n5", "n6"});
   world.add("n1", "n6");  // one host, added on both sides: two joins, of which the second is idle
   world.add("n3", "n6");
-  world.remove("n2", "n5");
+  if (!world.leaves_out("that n5 leaves")) world.remove("n2", "n5");
   world.run_for(3s);
-  world.crash("n4");
-  world.remove("n3", "n1");
+  if (!world.leaves_out("the crash")) world.crash("n4");
+  const bool n1_stays = world.leaves_out("that n1 leaves and comes back");
+  if (!n1_stays) world.remove("n3", "n1");
   world.add("n2", "n7");
   world.run_for(2s);
-  world.restart("n4");
-  world.add("n3", "n1");
+  restart_all(world, {"n4"});
+  if (!n1_stays) world.add("n3", "n1");
   world.heal();
   world.set_links(LinkModel{});
 }
@@ -64,13 +65,15 @@ TEST(ring, processes_with_shuffled_events_build_the_same_ring) {
     Random random(world.seed());
     Churn churn(random, "host-", 3, 9);
     for (int round = 0; round < 3; ++round) {
+      const bool left_out = world.leaves_out("round " + std::to_string(round));
       for (int i = 0; i < 8; ++i) churn.step();
       for (const NodeId& node : world.nodes()) {
         History events = churn.events();
         shuffle(random, events);
+        if (left_out) continue;
         world.invoke<&Ring::rebuild>(node, events);
       }
-      expect_same_rings(world, world.nodes(), "they know the same events");
+      if (!left_out) expect_same_rings(world, world.nodes(), "they know the same events");
     }
   });
 }

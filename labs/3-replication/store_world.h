@@ -72,7 +72,7 @@ inline void send_away(World& world, const NodeId& node, Away how) {
   if (how == Away::cut_off) world.isolate(node);
 }
 inline void bring_back(World& world, const NodeId& node, Away how) {
-  if (how == Away::killed) world.restart(node);
+  if (how == Away::killed) restart_all(world, {node});
   if (how == Away::paused) world.resume(node);
   if (how == Away::cut_off) {
     Action heal;

@@ -126,8 +126,7 @@ void disturb(World& world, Random& random) {
 void repair(World& world) {
   world.phase("all faults end");
   world.heal();
-  for (const NodeId& node : world.nodes())
-    world.restart(node);  // kills what runs; nobody is to die later
+  restart_all(world);  // nobody is to die later
 }
 
 TEST(versioning, carts_lose_nothing_that_no_session_removed) {
@@ -140,6 +139,7 @@ TEST(versioning, carts_lose_nothing_that_no_session_removed) {
     Sessions sessions(world, random);
     const std::uint64_t steps = 4 + 4 * (world.seed() % 4);  // some have short stories
     for (std::uint64_t step = 0; step < steps; ++step) {
+      const World::Optional optional(world);
       disturb(world, random);
       sessions.act();
       world.run_for(random.below(400) * 1ms);

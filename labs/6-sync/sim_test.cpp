@@ -1,4 +1,5 @@
 // Lab 6 in clusters: lost disks, long absences, both sides of a cut, kills.
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -12,6 +13,7 @@ using namespace dynamo::sim;
 /// Puts of new keys, and puts and deletes of old ones, at one of `nodes` each.
 void write_some(World& world, Random& random, const std::vector<NodeId>& nodes, std::size_t first,
                 std::size_t count) {
+  const World::Optional optional(world);
   for (std::size_t i = first; i < first + count; ++i) {
     const NodeId& at = nodes[random.below(nodes.size())];
     const bool old = i >= 4 && random.below(3) == 0;
@@ -95,6 +97,7 @@ TEST(sync, what_both_sides_of_a_cut_wrote_is_merged) {
     world.part(here, there);
     world.phase("a cut, and clients write the same keys on both sides of it");
     for (std::size_t i = 0; i < 24; ++i) {
+      const World::Optional optional(world);
       const std::string key = key_name(world, i % 12);
       for (const auto& side : {here, there}) {
         const NodeId& at = side[random.below(side.size())];
@@ -136,6 +139,8 @@ TEST(sync, kills_in_the_middle_leave_trees_and_keys_together) {
     settle(world);
     Random random(world.seed());
     for (std::size_t round = 0; round < 8; ++round) {
+      std::optional<World::Optional> optional;
+      optional.emplace(world);
       const NodeId killed = world.nodes()[random.below(4)];
       // In the middle of a put, or of an exchange that repairs what others have missed.
       if (random.below(2) == 0) {
@@ -150,7 +155,8 @@ TEST(sync, kills_in_the_middle_leave_trees_and_keys_together) {
         world.run_for(Duration(random.below(200'000)));
       }
       world.run_for(1s);
-      world.restart(killed);
+      optional.reset();
+      restart_all(world, {killed});
       expect_trees(world, "after " + killed + " was killed in the middle of a handler");
     }
     world.run_for(4s);

@@ -38,7 +38,8 @@ inline Instant first_fault(const World& world) {
   for (const Action& action : world.executed()) {
     const bool client = action.act == "put" || action.act == "delete" || action.act == "get";
     formed = formed || client;
-    if (formed && !client && action.act != "start") return Instant(action.at);
+    const bool forms = !formed && action.act == "add";
+    if (!client && !forms && action.act != "start") return Instant(action.at);
   }
   return Instant::max();
 }
@@ -121,6 +122,7 @@ class Clients {
   /// `nodes`.
   void turn(const std::vector<NodeId>& nodes) {
     if (nodes.empty()) return;
+    const World::Optional optional(world_);
     for (std::size_t number = 0; number < clients_.size(); ++number) {
       Client& client = clients_[number];
       if (client.asked && world_.client(*client.asked).pending()) continue;
