@@ -48,6 +48,7 @@ class Run:
     seeds: int | None = None  # At least so many; None: what each check asks for.
     jobs: int = 1
     reference: Path | None = None  # Its node, for checks that set it beside the solution's.
+    shrink: bool = True  # Look for a short run that fails in the same way; it may take a second.
     cpus: tuple[int, ...] = ()  # Cores to pin to, one a shard; empty: all that we may use.
     on_check: Callable[[str, Verdict | None], None] = field(default=lambda _id, _verdict: None)
 
@@ -155,6 +156,8 @@ def _run_shards(
             if run.seeds is not None:
                 command += ["--seeds", str(run.seeds)]
             command += ["--results", base.with_suffix(".jsonl")]
+            if not run.shrink:
+                command.append("--no-shrink")
             command += ["--artifacts", run.folder]
             command += ["--cpu", str(cpus[number % len(cpus)])]
             for identifier in shard:

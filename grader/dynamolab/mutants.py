@@ -210,7 +210,7 @@ def _run(
     with working_folder(BUILD / "mutants" / mutant.name / "run") as folder:
         # A plan of the reference's must find the wrong store that it is made for.
         plans = None if mutant.lab.has_module else REFERENCE / mutant.lab.file
-        run = checks.Run(node, folder, seed, plans, jobs=len(cpus), cpus=cpus)
+        run = checks.Run(node, folder, seed, plans, jobs=len(cpus), shrink=False, cpus=cpus)
         if simulated := [check for check in stage if check.kind != "cluster"]:
             verdicts |= checks.run_program(
                 framework.checks_binary(mutant.lab.number), simulated, run

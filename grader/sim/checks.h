@@ -66,7 +66,7 @@ class Checks {
     bool original = false;             ///< Of a replay: without its schedule.
     bool shrink = true;                ///< Look for a short run that fails as the first one does.
   };
-  enum class Verdict : std::uint8_t { none, fail, inconclusive };
+  enum class Verdict : std::uint8_t { none, pass, fail, inconclusive };
 
   Checks(Options options, HostPool::Factory factory);
   ~Checks();
@@ -89,6 +89,8 @@ class Checks {
   /// The verdict; the first one stays, but the grader's trouble outweighs a failure.
   void fail(const std::string& message, const std::string& replay_file);
   void trouble(const std::string& message);
+  /// Before the test's own end, of a replay.
+  void pass() { verdict_ = Verdict::pass; }
   Verdict verdict() const { return verdict_; }
   const std::string& message() const { return message_; }
   const std::string& replay_file() const { return replay_file_; }

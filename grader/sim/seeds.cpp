@@ -193,6 +193,8 @@ void replay_world(const Replay& replay, const Scenario& scenario, std::uint32_t 
   if (outcome.kind == Outcome::Kind::trouble) give_up(replay.plan, outcome);
   if (outcome.kind == Outcome::Kind::failed) report(replay.plan, run, outcome, outcome.end);
   std::printf("the failure is gone: the check passes on this run\n");
+  Checks::here().pass();  // what it judges over many worlds says nothing here
+  throw TestEnded{};
 }
 
 }  // namespace

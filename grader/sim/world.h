@@ -76,7 +76,7 @@ enum class Life : std::uint8_t { absent, up, down, paused };
 struct WorldOptions {
   bool record = false;              ///< Keep the trace's steps.
   bool ahead = true;                ///< Let events that cannot affect each other cross together.
-  Schedule schedule;                ///< What is left out.
+  Schedule schedule{};              ///< What is left out.
   bool list_choices = false;        ///< Keep what could have been left out.
   std::uint64_t most_handlers = 0;  ///< Then the run is GivenUp; 0: no such bound.
 };

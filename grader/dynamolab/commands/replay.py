@@ -35,6 +35,11 @@ def add(parser: argparse.ArgumentParser) -> None:
         type=common.writable_file,
         help="also write the steps as a log for ShiViz, with vector clocks",
     )
+    parser.add_argument(
+        "--original",
+        action="store_true",
+        help="of a failure that was shrunk: the run that it was found in, in full",
+    )
     common.add_with(parser)
     common.add_jobs(parser)
 
@@ -90,6 +95,8 @@ def run(arguments: argparse.Namespace) -> int:
     folder.mkdir(parents=True, exist_ok=True)
     command: list[str | Path] = [framework.checks_binary(lab.number), "--node", built.node]
     command += ["--replay", arguments.file.resolve(), "--artifacts", shown(folder)]
+    if arguments.original:
+        command.append("--original")
     done = processes.run(command, deadline_s=DEADLINE_S, cwd=ROOT, on_line=_print)
     if done.timed_out:
         raise LabError(f"the replay did not end within {DEADLINE_S:.0f} s")
