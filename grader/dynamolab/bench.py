@@ -67,6 +67,9 @@ LAB_GOAL = Goal(15.0)  # Seconds, a lab in full, built.
 ALL_GOAL = Goal(60.0)  # Seconds, all labs in full, built.
 PAGE_GOAL = Goal(1.0)  # Seconds, until a failure of 2,000 steps is drawn.
 COLD_GOAL = Goal(90.0)  # Seconds, everything, without a compiler cache.
+SHRUNK_GOAL = Goal(20)  # Events (grader/sim/events.h) of a failure, as it is told.
+SHRINK_GOAL = Goal(2.0)  # Seconds, to find it.
+SHRUNK_EVERY = 4  # Of the known-wrong solutions that a simulated check catches: a minute's worth.
 
 
 # Google Benchmarks of ours that have a goal and do not state it themselves (as counters `goal` and
@@ -204,7 +207,7 @@ class Measured:
     show: Callable[[], None] | None = None
 
 
-PARTS = ("programs", "edit", "grades", "viewer", "build", "stores")
+PARTS = ("programs", "edit", "grades", "viewer", "build", "shrink", "stores")
 
 
 def measure(
@@ -223,6 +226,7 @@ def measure(
         "grades": lambda _: _plain(full_grades(labs, folder)),
         "viewer": lambda _: _plain([page_opens()]),
         "build": lambda _: _plain([cold_build(framework.jobs)]),
+        "shrink": lambda say: _shrink(labs, framework, folder, say),
         "stores": lambda say: _stores(framework, folder, say),
     }
     measured = []
@@ -235,6 +239,16 @@ def measure(
 def _plain(figures: Iterable[Figure]) -> Measured:
     listed = list(figures)
     return Measured(listed, listed)
+
+
+def _shrink(
+    labs: Sequence[Lab], framework: build.Framework, folder: Path, say: Callable[[str], None]
+) -> Measured:
+    from dynamolab import shrink_bench  # Which imports this file.
+
+    return _plain(
+        shrink_bench.figures(shrink_bench.measure(labs, framework, folder, say, SHRUNK_EVERY))
+    )
 
 
 def _stores(framework: build.Framework, folder: Path, say: Callable[[str], None]) -> Measured:
