@@ -1,6 +1,7 @@
 #include "sim/links.h"
 
 #include <algorithm>
+#include <tuple>
 
 #include "core/keys.h"
 
@@ -112,6 +113,14 @@ void Links::set_all(const LinkModel& model) {
   for (Link& link : dense_) link.model = 0;
   for (auto& [key, link] : sparse_) link.model = 0;
   find_fastest();
+}
+
+bool Links::all_have(const LinkModel& model) const {
+  const auto fields = [](const LinkModel& one) {
+    return std::tie(one.delay_min, one.delay_max, one.loss_ppm, one.exchange_loss_ppm,
+                    one.duplicate_ppm, one.corrupt_ppm);
+  };
+  return models_.size() == 1 && fields(models_.front()) == fields(model);
 }
 
 void Links::find_fastest() {

@@ -47,6 +47,7 @@ class Links {
   void heal_all();
   void set_model(NodeIndex from, NodeIndex to, const LinkModel& model);
   void set_all(const LinkModel& model);
+  bool all_have(const LinkModel& model) const;
   /// The next `count` messages of `type` (nothing: of any) vanish.
   void drop_next(NodeIndex from, NodeIndex to, std::optional<MessageType> type, bool reply,
                  std::uint32_t count);

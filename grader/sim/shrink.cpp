@@ -52,13 +52,20 @@ class Shrinker {
   /// A candidate that does not fail soon after the original did will hardly fail as it did.
   std::uint64_t most_handlers() const { return original_.handlers + original_.handlers / 2 + 200; }
 
+  /// Messages in words cost several times what the run costs that sent them.
+  static std::uint64_t cost(std::uint64_t handlers, bool events) {
+    constexpr std::uint64_t kTold = 8;
+    return events ? kTold * handlers : handlers;
+  }
+
   /// Runs as many of them as the limits allow; what is missing in the end failed otherwise.
   std::vector<Trial> run(const std::vector<Schedule>& schedules, bool events) {
     std::vector<Trial> all;
     for (std::size_t begin = 0; begin < schedules.size() && !spent_;) {
       const std::uint64_t left = limits_.handlers - std::min(limits_.handlers, shrunk_.handlers);
-      const std::size_t most = std::min<std::uint64_t>(
-          {limits_.side_by_side, left / most_handlers(), limits_.runs - shrunk_.runs});
+      const std::size_t most =
+          std::min<std::uint64_t>({limits_.side_by_side, left / cost(most_handlers(), events),
+                                   limits_.runs - shrunk_.runs});
       const std::size_t end = std::min(schedules.size(), begin + most);
       spent_ = most == 0;
       if (spent_) break;
@@ -67,7 +74,7 @@ class Shrinker {
       std::vector<Trial> some = trials_({from, to}, most_handlers(), events);
       spent_ = some.size() < end - begin;
       shrunk_.runs += some.size();
-      for (const Trial& trial : some) shrunk_.handlers += trial.handlers;
+      for (const Trial& trial : some) shrunk_.handlers += cost(trial.handlers, events);
       std::move(some.begin(), some.end(), std::back_inserter(all));
       begin = end;
     }

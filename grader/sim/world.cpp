@@ -151,6 +151,7 @@ void World::State::change_links(const Action& action) {
     text = std::to_string(action.count);
   }
   const bool all = action.nodes.empty() && action.peers.empty();
+  if (all && action.act == "link" && links.all_have(action.link)) return;
   if (all) record(kind, "", text);
   if (all && action.act == "heal") return links.heal_all();
   if (all && action.act == "link") return links.set_all(action.link);
