@@ -210,7 +210,9 @@ def _run(
     with working_folder(BUILD / "mutants" / mutant.name / "run") as folder:
         # A plan of the reference's must find the wrong store that it is made for.
         plans = None if mutant.lab.has_module else REFERENCE / mutant.lab.file
-        run = checks.Run(node, folder, seed, plans, jobs=len(cpus), shrink=False, cpus=cpus)
+        run = checks.Run(
+            node, folder, seed, plans, jobs=len(cpus), shrink=seed == stories.SEED, cpus=cpus
+        )
         if simulated := [check for check in stage if check.kind != "cluster"]:
             verdicts |= checks.run_program(
                 framework.checks_binary(mutant.lab.number), simulated, run
@@ -253,7 +255,8 @@ def each_built(
     trouble: Callable[[Mutant, LabError], Judged],
 ) -> Iterator[tuple[Mutant, Judged]]:
     """Compiles each and gives it (its node, a core) to ``judge_one``, several at a time, one core each;
-    what comes of them, in the order in which they end. A mutant's own trouble becomes ``trouble``'s."""
+    what comes of them, in the order in which they end. A mutant's own trouble becomes ``trouble``'s.
+    """
     free: queue.SimpleQueue[int] = queue.SimpleQueue()
     for cpu in processes.cpus()[: framework.jobs]:
         free.put(cpu)
