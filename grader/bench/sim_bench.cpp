@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "sim/cluster.h"
+#include "sim/explore_space.h"
 #include "sim/host.h"
 #include "sim/lanes.h"
 #include "sim/world.h"
@@ -97,6 +98,38 @@ BENCHMARK(one_event_through_a_thousand_nodes)
     ->UseRealTime()
     ->Unit(benchmark::kMillisecond)
     ->Iterations(1);
+
+/// Explorer: states of the whole a second, of a scope of lab 1: three nodes, two changes, a kill, a
+/// loss, a duplicate. Its beginning and all crossings are counted in.
+void explorer_states(benchmark::State& state) {
+  const auto host = pinned_host();
+  std::size_t states = 0;
+  for (auto _ : state) {
+    Scope scope;
+    scope.plan = gossip_plan(3, 1);
+    Beginning beginning;
+    {
+      SoloCrossing crossing({host.get()});
+      World world(scope.plan, crossing);
+      form_cluster(world);
+      for (const NodeId& node : world.nodes()) {
+        beginning.nodes.push_back({node, world.incarnation(node), world.disk(node)});
+      }
+    }
+    scope.asks = {{"one", "n1", "add", "n4"}, {"another", "n2", "add", "n5"}};
+    scope.glances = {glance<&Membership::history>()};
+    scope.budgets = {1, 1, 1, 1};
+    scope.most_states = 100'000;
+    Space space(scope, beginning, *host, false);
+    Oracle oracle;
+    Explored explored;
+    if (search(space, oracle, explored)) state.SkipWithError("the reference is wrong");
+    states += explored.states;
+  }
+  state.SetItemsProcessed(static_cast<std::int64_t>(states));
+  set_goal(state, 40'000, true);
+}
+BENCHMARK(explorer_states)->UseRealTime()->Unit(benchmark::kMillisecond);
 
 }  // namespace
 }  // namespace dynamo::sim

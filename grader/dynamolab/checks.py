@@ -35,6 +35,7 @@ class Verdict:
     seconds: float = 0.0
     message: str = ""
     replay: str | None = None
+    finished: bool = True  # False: of an exploration that ended at its bound of states.
 
 
 @dataclass
@@ -105,11 +106,14 @@ def _verdict(line: dict[str, object]) -> Verdict:
         )
     seconds = line.get("seconds")
     replay = line.get("replay")
+    explored = line.get("explored")
+    explored = explored if isinstance(explored, dict) else {}
     return Verdict(
         outcome,
         float(seconds) if isinstance(seconds, int | float) else 0.0,
-        str(line.get("message") or ""),
+        str(line.get("message") or (outcome is Outcome.PASS and explored.get("text")) or ""),
         shown(Path(replay)) if isinstance(replay, str) and replay else None,
+        finished=explored.get("all") is not False,
     )
 
 

@@ -27,7 +27,7 @@ class Request:
     solution: Solution
     labs: Sequence[Lab]
     only: frozenset[str] = frozenset()  # Check ids; empty: all.
-    kinds: frozenset[str] = frozenset({"unit", "sim", "cluster", "plan"})
+    kinds: frozenset[str] = frozenset({"unit", "sim", "explore", "cluster", "plan"})
     seed: int = 1
     seeds: int | None = None  # At least so many; None: what each check asks for.
     sanitize: bool = False
@@ -88,7 +88,7 @@ def grade(request: Request) -> Results:
     programs = [
         f"lab{lab.number}-checks"
         for lab in request.labs
-        if _of_kind(request.chosen(lab), "unit", "sim", "plan")
+        if _of_kind(request.chosen(lab), "unit", "sim", "explore", "plan")
     ]
     cluster = any(_of_kind(request.chosen(lab), "cluster") for lab in request.labs)
     framework.build(["libraries", *programs, *(["faultnet"] if cluster else [])])
@@ -196,7 +196,7 @@ def _run(
             jobs=request.jobs,
             on_check=tally.on_check,
         )
-        if program_checks := _of_kind(chosen, "unit", "sim"):
+        if program_checks := _of_kind(chosen, "unit", "sim", "explore"):
             verdicts |= checks.run_program(framework.checks_binary(lab.number), program_checks, run)
         if plans := _of_kind(chosen, "plan"):
             verdicts |= fault_plans.judge(request.solution.file(lab), lab, plans, framework, run)
@@ -229,6 +229,14 @@ def _judged(check: Check, verdicts: dict[str, checks.Verdict]) -> CheckResult:
             Outcome.SKIP, message=f"skipped: it needs {failed}, which did not pass"
         )
         verdicts[check.id] = verdict  # So that what needs this one is skipped, too.
+    if verdict.outcome is Outcome.PASS and not verdict.finished and not check.bounded:
+        verdict = checks.Verdict(
+            Outcome.INCONCLUSIVE,
+            verdict.seconds,
+            "the search did not come to the end of its scope; nothing wrong was found as far as it"
+            f" got. {verdict.message}",
+        )
+        verdicts[check.id] = verdict
     return CheckResult(
         id=check.id,
         title=check.title,

@@ -36,6 +36,7 @@ class Check:
     visible: bool
     wrong: str = ""  # Of kind plan: the known-wrong solution that the student's plan must fail.
     mixed: bool = False  # Nodes of the reference stand beside the solution's.
+    bounded: bool = False  # An exploration that passes though it ends at its bound of states.
 
 
 @dataclass(frozen=True)
@@ -108,6 +109,7 @@ def load(path: Path) -> Lab:
                 visible=check.get("visible", True),
                 wrong=check.get("wrong", ""),
                 mixed=check.get("mixed", False),
+                bounded=check.get("bounded", False),
             )
             for check in document["checks"]
         ),
@@ -142,6 +144,8 @@ def _problems(lab: Lab) -> Sequence[str]:
     for check in lab.checks:
         if (check.kind == "plan") != bool(check.wrong):
             found.append(f"{check.id}: a check of kind plan, and no other, names a 'wrong' solution")
+        if check.bounded and check.kind != "explore":
+            found.append(f"{check.id}: bounded: only an exploration (kind explore) may be that")
     for check in lab.checks:
         for need in check.needs:
             if need not in by_id:

@@ -195,7 +195,8 @@ def _expected(mutant: Mutant) -> list[Check]:
 
 
 def _cheapest_first(expected: Sequence[Check]) -> list[Check]:
-    return sorted(expected, key=lambda check: ("unit", "sim", "plan", "cluster").index(check.kind))
+    order = ("unit", "sim", "explore", "plan", "cluster")
+    return sorted(expected, key=lambda check: order.index(check.kind))
 
 
 def _run(

@@ -127,9 +127,13 @@ class Reporter final : public testing::EmptyTestEventListener {
                            {"runs", checks.shortened->runs},
                            {"seconds", checks.shortened->seconds}};
     }
+    if (!checks.explored().empty()) {
+      verdict["explored"] = {{"text", checks.explored()}, {"all", checks.explored_all()}};
+    }
     line(verdict);
     std::printf("%-12s %s (%.2f s)\n%s", outcome.c_str(), checks.id().c_str(), seconds.count(),
                 checks.message().empty() ? "" : (checks.message() + "\n").c_str());
+    if (!checks.explored().empty()) std::printf("%s\n", checks.explored().c_str());
     std::fflush(stdout);
   }
 

@@ -68,11 +68,18 @@ void Checks::begin(const std::string& id) {
   id_ = id;
   runs_ = 0;
   exchanges_ = 0;
+  explored_.clear();
+  explored_all_ = true;
   verdict_ = Verdict::none;
   message_.clear();
   replay_file_.clear();
   steps_.clear();
   shortened.reset();
+}
+
+void Checks::explored(const std::string& text, bool finished) {
+  explored_ += (explored_.empty() ? "" : "\n") + text;
+  explored_all_ = explored_all_ && finished;
 }
 
 void Checks::fail(const std::string& message, const std::string& replay_file) {

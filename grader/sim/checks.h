@@ -91,6 +91,10 @@ class Checks {
   void trouble(const std::string& message);
   /// Before the test's own end, of a replay.
   void pass() { verdict_ = Verdict::pass; }
+  /// How far an exploration got; a check may have several. `finished`: to the end of its scope.
+  void explored(const std::string& text, bool finished);
+  const std::string& explored() const { return explored_; }
+  bool explored_all() const { return explored_all_; }
   Verdict verdict() const { return verdict_; }
   const std::string& message() const { return message_; }
   const std::string& replay_file() const { return replay_file_; }
@@ -116,6 +120,8 @@ class Checks {
   std::string id_;
   std::uint32_t runs_ = 0;
   std::uint64_t exchanges_ = 0;
+  std::string explored_;
+  bool explored_all_ = true;
   Verdict verdict_ = Verdict::none;
   std::string message_;
   std::string replay_file_;

@@ -47,11 +47,12 @@ Replay read_replay(const std::filesystem::path& file) {
   }
   if (replay.check.empty())
     throw JsonError(name + ".check: expected the id of a check, found none");
-  if (replay.kind == "sim") {
+  if (replay.kind == "sim" || replay.kind == "explore") {
     validate(replay.plan, name + ".plan");
     std::sort(replay.schedule.left_out.begin(), replay.schedule.left_out.end());
   } else if (replay.kind != "unit") {
-    throw JsonError(name + ".kind: expected \"sim\" or \"unit\", found \"" + replay.kind + "\"");
+    throw JsonError(name + ".kind: expected \"sim\", \"explore\" or \"unit\", found \"" +
+                    replay.kind + "\"");
   }
   return replay;
 }

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "sim/explore_choice.h"
 #include "sim/plan.h"
 #include "sim/schedule.h"
 #include "sim/trace.h"
@@ -19,7 +20,7 @@ struct Replay {
   static constexpr std::uint32_t kFormat = 2;  ///< 1 had no schedule; it is read, too.
   std::uint32_t format = kFormat;
   std::string check;         ///< "membership.older_join_never_resurrects"
-  std::string kind = "sim";  ///< "sim", or "unit": then there is neither seed nor plan.
+  std::string kind = "sim";  ///< "sim", "explore", or "unit": then there is neither seed nor plan.
   std::uint32_t run = 0;     ///< Which for_each_seed of the test, from 0.
   std::uint64_t seed = 0;
   std::string trace_hash;        ///< Of the whole run, as hex.
@@ -33,8 +34,9 @@ struct Replay {
   std::uint64_t events = 0;      ///< As sim/events.h counts them; 0: not counted.
   std::uint64_t original_events = 0;  ///< Without the schedule, if there is one; so is the next.
   std::string original_trace_hash;
+  std::vector<Pick> choices;  ///< Of kind "explore": the schedule that was found.
   FIELDS(format, check, kind, run, seed, trace_hash, message, solution, solution_hash, grader, plan,
-         schedule, executed, events, original_events, original_trace_hash)
+         schedule, executed, events, original_events, original_trace_hash, choices)
 };
 
 /// Throws JsonError, naming file, field and cure.

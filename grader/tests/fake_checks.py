@@ -58,6 +58,10 @@ def act(check: str, behaviour: str, write, results) -> None:  # type: ignore[no-
             }
         )
         behaviour = "pass"
+    if behaviour.startswith("explored"):
+        found = {"text": f"{behaviour} 7 states", "all": behaviour == "explored all"}
+        write({"id": check, "outcome": "pass", "seconds": 0.1, "message": "", "explored": found})
+        return
     outcome = behaviour if behaviour != "garbage" else "pass"
     message = "" if outcome == "pass" else "1. n1 starts\nexpected: a\nactual: b"
     write({"id": check, "outcome": outcome, "seconds": 0.25, "message": message, "replay": None})

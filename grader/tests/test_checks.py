@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from dynamolab import checks
+from dynamolab import checks, grade
 from dynamolab.labs import Check
 from dynamolab.results import Outcome
 
@@ -44,6 +45,19 @@ def test_verdicts_are_what_the_program_says(graded: Grade) -> None:
     ]
     assert "expected: a" in verdicts["ring.b"].message
     assert verdicts["ring.a"].seconds == 0.25
+
+
+def test_exploration_that_did_not_finish_is_no_silent_pass(graded: Grade) -> None:
+    verdicts = graded({"ring.a": "explored all", "ring.b": "explored a part"})
+    explored = replace(check_named("ring.a"), kind="explore")
+    partly = replace(check_named("ring.b"), kind="explore")
+    whole = grade._judged(explored, dict(verdicts))
+    assert (whole.outcome, whole.message) == (Outcome.PASS, "explored all 7 states")
+    part = grade._judged(partly, dict(verdicts))
+    assert part.outcome is Outcome.INCONCLUSIVE
+    assert "did not come to the end" in part.message and "a part 7 states" in part.message
+    bounded = grade._judged(replace(partly, bounded=True), dict(verdicts))
+    assert (bounded.outcome, bounded.message) == (Outcome.PASS, "explored a part 7 states")
 
 
 def test_crash_costs_only_the_check_that_was_at_work(graded: Grade) -> None:

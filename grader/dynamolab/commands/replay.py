@@ -53,8 +53,8 @@ def read_replay(path: Path) -> dict[str, Any]:
         raise LabError(f"{path}: is not JSON: {error}; give a file that a failure named") from error
     if not isinstance(document, dict) or not isinstance(document.get("check"), str):
         raise LabError(f"{path}: check: is missing; give a file that a failure named")
-    if document.get("kind") not in ("unit", "sim", "cluster"):
-        raise LabError(f"{path}: kind: {document.get('kind')!r} is none of unit, sim, cluster")
+    if document.get("kind") not in ("unit", "sim", "explore", "cluster"):
+        raise LabError(f"{path}: kind: {document.get('kind')!r} is none of unit, sim, explore, cluster")
     return document
 
 

@@ -28,7 +28,8 @@ def run(arguments: argparse.Namespace) -> int:
     known = labs.load_all()
     lab = labs.find_lab(known, arguments.lab)
     console = ui.console()
-    kinds = frozenset({"unit", "sim", "plan", *(["cluster"] if arguments.cluster else [])})
+    real = ["cluster"] if arguments.cluster else []
+    kinds = frozenset({"unit", "sim", "explore", "plan", *real})
 
     def once() -> None:
         try:

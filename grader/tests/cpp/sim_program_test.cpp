@@ -76,7 +76,7 @@ TEST_F(SimProgram, writes_what_became_of_each_check) {
   EXPECT_EQ(ended.code, 2) << "something was inconclusive";
   std::string begun;
   const auto all = results(&begun);
-  ASSERT_EQ(all.size(), 6u) << ended.out;
+  ASSERT_EQ(all.size(), 9u) << ended.out;
   EXPECT_EQ(begun.rfind("sample.passes sample.fails_in_a_world ", 0), 0u) << begun;
   const auto outcome = [&](const std::string& name) { return all.at("sample." + name)["outcome"]; };
   EXPECT_EQ(outcome("passes"), "pass") << ended.out;
@@ -106,14 +106,45 @@ TEST_F(SimProgram, replays_what_failed) {
   }
 }
 
+TEST_F(SimProgram, says_how_far_an_exploration_got) {
+  const std::string file = (folder_ / "results").string();
+  const Ended ended = check("--only explored.comes_to_the_end --only explored.ends_at_its_bound " +
+                            ("--results " + file));
+  EXPECT_EQ(ended.code, 0) << ended.out;
+  auto all = results();
+  EXPECT_EQ(all.at("explored.comes_to_the_end")["explored"]["all"], true);
+  EXPECT_EQ(all.at("explored.ends_at_its_bound")["explored"]["all"], false);
+  const std::string text = all.at("explored.ends_at_its_bound")["explored"]["text"];
+  EXPECT_NE(text.find("bounded: 100 states"), std::string::npos) << text;
+  EXPECT_NE(text.find("10 random schedules"), std::string::npos) << text;
+  const Ended again = check("--only explored.comes_to_the_end");
+  EXPECT_NE(again.out.find(all.at("explored.comes_to_the_end")["explored"]["text"]), again.out.npos)
+      << "twice the same number of states: " << again.out;
+}
+
+TEST_F(SimProgram, an_exploration_finds_a_short_way_and_replays_it) {
+  const std::string artifacts = (folder_ / "artifacts").string();
+  const Ended first = check("--only explored.finds_a_short_way --artifacts " + artifacts);
+  EXPECT_EQ(first.code, 1) << first.out;
+  const std::string file = artifacts + "/explored.finds_a_short_way.replay.json";
+  const Json replay = json::parse(content_of(file));
+  EXPECT_EQ(replay["kind"], "explore");
+  EXPECT_GE(replay["choices"].size(), 6u) << "both start, n1 is told, one asks the other";
+  EXPECT_LE(replay["choices"].size(), 8u) << json::text(replay["choices"], 1);
+  const Ended again = check("--replay " + file);
+  EXPECT_EQ(again.code, 1) << again.out;
+  EXPECT_NE(again.out.find("the same run, step by step"), std::string::npos) << again.out;
+  EXPECT_NE(again.out.find("expected: n2 never hears of n3"), std::string::npos) << again.out;
+}
+
 TEST_F(SimProgram, chooses_checks_seeds_and_shares) {
   EXPECT_EQ(check("--only sample.passes --seeds 2 --seed 9").code, 0);
   EXPECT_EQ(check("--only sample.fails_in_a_world --seed 5").code, 0) << "seeds 5 to 12";
   EXPECT_EQ(check("--only sample.fails_in_a_world --seeds 1").code, 1) << "never fewer than 8";
   const std::string results_file = (folder_ / "results").string();
-  EXPECT_EQ(check("--shard 1/6 --results " + results_file).code, 0);
+  EXPECT_EQ(check("--shard 1/9 --results " + results_file).code, 0);
   EXPECT_EQ(results().size(), 1u);
-  EXPECT_EQ(check("--shard 2/6 --results " + results_file).code, 1);
+  EXPECT_EQ(check("--shard 2/9 --results " + results_file).code, 1);
   EXPECT_EQ(results().size(), 2u) << "results are appended";
 }
 
@@ -127,7 +158,7 @@ TEST_F(SimProgram, wrong_arguments_are_named) {
   expect_trouble(run("--linked"), "no solution is linked");
   expect_trouble(run("--nod x"), "--nod");
   expect_trouble(check("--only sample.pases"), "there is no such check");
-  expect_trouble(check("--shard 7/6"), "expected I/N");
+  expect_trouble(check("--shard 10/9"), "expected I/N");
   expect_trouble(check("--seeds 0"), "--seeds");
   expect_trouble(check("--replay /no/such/file"), "cannot be read");
   expect_trouble(check("--results /no/such/folder/x"), "cannot be written");
