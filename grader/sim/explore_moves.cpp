@@ -25,7 +25,7 @@ bool runs_handler(const Move& move) {
 }  // namespace
 
 std::uint64_t Whole::hash() const {
-  std::uint64_t hash = drops | duplicates << 8 | crashes << 16;
+  std::uint64_t hash = mix(drops | duplicates << 8 | crashes << 16);
   for (std::size_t i = 0; i < locals.size(); ++i) {
     hash = mix(hash ^ (std::uint64_t{locals[i]} << 8 | timers[i]));
   }

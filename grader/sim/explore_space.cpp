@@ -17,9 +17,10 @@ constexpr Duration kLongestDelay = std::chrono::hours(24 * 365);
 /// Calls, timers and requests that a node may have open.
 constexpr std::size_t kMostOpen = 1000;
 
-std::uint64_t fold(std::uint64_t hash, std::uint64_t value) { return mix(hash ^ value); }
+/// Not the same for (a, b) and (b, a), however small they are.
+std::uint64_t fold(std::uint64_t hash, std::uint64_t value) { return mix(mix(hash) ^ value); }
 std::uint64_t fold(std::uint64_t hash, std::string_view bytes) {
-  return mix(hash ^ hash_of(bytes));
+  return fold(hash, hash_of(bytes));
 }
 
 std::uint64_t hash_of_disk(const Disk& disk) {

@@ -74,7 +74,7 @@ TEST(explored, ends_at_its_bound) {
   explore(scope, [](const Beginning&) { return std::make_unique<Oracle>(); });
 }
 
-TEST(explored, finds_a_short_way) {
+TEST(explored, finds_a_shortest_way) {
   explore(two_nodes(), [](const Beginning&) { return std::make_unique<Deaf>(); });
 }
 
