@@ -7,7 +7,7 @@ that no change of the story teller goes unread."""
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from dynamolab.checks import Verdict
@@ -34,12 +34,18 @@ def story_of(verdicts: Mapping[str, Verdict], checks: Mapping[str, Check]) -> st
     return ""
 
 
-def write(folder: Path, story: str) -> bool:
-    """Keeps it, if there is one. False: there was nothing to change."""
+def write(folder: Path, stories: Iterable[str]) -> bool:
+    """Keeps what was told each time. Where that was not the same (a rank by address, a hash seeded anew in
+    each process) none is kept. False: there was nothing to change."""
     path = folder / FILE
-    if not story or (path.is_file() and path.read_text(encoding="utf-8") == story):
+    told = set(stories)
+    story = told.pop() if len(told) == 1 else ""
+    if story == (path.read_text(encoding="utf-8") if path.is_file() else ""):
         return False
-    path.write_text(story, encoding="utf-8")
+    if story:
+        path.write_text(story, encoding="utf-8")
+    else:
+        path.unlink()
     return True
 
 

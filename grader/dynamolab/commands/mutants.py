@@ -64,21 +64,29 @@ def run(arguments: argparse.Namespace) -> int:
     framework.build(["libraries", "faultnet", *programs])
     if arguments.grades:
         return _kill(arguments, found, framework)
+    caught = _judge(arguments, found, framework)
+    if arguments.results:
+        results.write_json({"mutants": [one.document() for one in caught]}, arguments.results)
+    _print(caught)
+    if arguments.write_stories:
+        again = _judge(arguments, found, framework)
+        pairs = zip(caught, again, strict=True)
+        written = sum(stories.write(a.mutant.folder, (a.story, b.story)) for a, b in pairs)
+        print(f"{written} stories are new or have changed; read them: git diff")
+    return 0 if all(one.as_expected for one in caught) else 1
+
+
+def _judge(
+    arguments: argparse.Namespace, found: list[mutants.Mutant], framework: build.Framework
+) -> list[mutants.Caught]:
     with ui.bar("Mutants") as bar:
-        caught = mutants.judge_all(
+        return mutants.judge_all(
             found,
             framework,
             everything=arguments.everything,
             seed=arguments.seed,
             on_step=lambda done, name: bar.update(done, len(found), name),
         )
-    if arguments.results:
-        results.write_json({"mutants": [one.document() for one in caught]}, arguments.results)
-    _print(caught)
-    if arguments.write_stories:
-        written = sum(stories.write(one.mutant.folder, one.story) for one in caught)
-        print(f"{written} stories are new or have changed; read them: git diff")
-    return 0 if all(one.as_expected for one in caught) else 1
 
 
 def _kill(
