@@ -7,7 +7,7 @@ that no change of the story teller goes unread."""
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 from dynamolab.checks import Verdict
@@ -34,7 +34,7 @@ def story_of(verdicts: Mapping[str, Verdict], checks: Mapping[str, Check]) -> st
     return ""
 
 
-def write(folder: Path, stories: Iterable[str]) -> bool:
+def write(folder: Path, *stories: str) -> bool:
     """Keeps what was told each time. Where that was not the same (a rank by address, a hash seeded anew in
     each process) none is kept. False: there was nothing to change."""
     path = folder / FILE

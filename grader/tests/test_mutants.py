@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from dynamolab import build, labs, mutants, stories
+from dynamolab import build, labs, mutants
 from dynamolab.checks import Verdict
 from dynamolab.results import Outcome
 
@@ -91,14 +91,3 @@ def test_all_tells_of_an_expected_check_that_passes(
     assert caught.caught_by == [one]
     assert caught.as_expected is not everything
     assert (other in caught.trouble) is everything
-
-
-def test_a_story_is_kept_only_if_it_is_the_same_each_time(tmp_path: Path) -> None:
-    kept = tmp_path / stories.FILE
-    assert not stories.write(tmp_path, ("by address 1", "by address 2")), "there was none"
-    assert stories.write(tmp_path, ("step 1", "step 1")) and kept.read_text() == "step 1"
-    assert not stories.write(tmp_path, ("step 1", "step 1")), "nothing new"
-    assert stories.problem(tmp_path, "step 1") == ""
-    assert "+step 2" in stories.problem(tmp_path, "step 2")
-    assert stories.write(tmp_path, ("by address 1", "by address 2")) and not kept.exists()
-    assert stories.problem(tmp_path, "anything") == ""

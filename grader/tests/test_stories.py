@@ -35,12 +35,20 @@ def test_story_names_no_line_and_no_path(words: str) -> None:
 def test_another_story_is_a_problem_until_it_is_kept(tmp_path: Path) -> None:
     assert stories.problem(tmp_path, "a\n") == "", "none is kept"
     assert stories.write(tmp_path, "a\nb\n")
-    assert not stories.write(tmp_path, "a\nb\n") and not stories.write(tmp_path, "")
+    assert not stories.write(tmp_path, "a\nb\n"), "nothing new"
     assert stories.problem(tmp_path, "a\nb\n") == ""
     told = stories.problem(tmp_path, "a\nc\n")
     assert "-b" in told and "+c" in told and "--write-stories" in told
     assert stories.problem(tmp_path, ""), "it has none any more"
     assert stories.write(tmp_path, "a\nc\n") and stories.problem(tmp_path, "a\nc\n") == ""
+    assert stories.write(tmp_path, "") and stories.problem(tmp_path, "") == ""
+
+
+def test_a_story_is_kept_only_if_it_is_the_same_each_time(tmp_path: Path) -> None:
+    assert not stories.write(tmp_path, "by address 1", "by address 2"), "there was none"
+    assert stories.write(tmp_path, "step 1", "step 1")
+    assert stories.write(tmp_path, "by address 1", "by address 2"), "it goes"
+    assert not (tmp_path / stories.FILE).exists()
 
 
 KEPT = sorted(MUTANTS.glob(f"*/*/{stories.FILE}"))

@@ -71,7 +71,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.write_stories:
         again = _judge(arguments, found, framework)
         pairs = zip(caught, again, strict=True)
-        written = sum(stories.write(a.mutant.folder, (a.story, b.story)) for a, b in pairs)
+        written = sum(stories.write(a.mutant.folder, a.story, b.story) for a, b in pairs)
         print(f"{written} stories are new or have changed; read them: git diff")
     return 0 if all(one.as_expected for one in caught) else 1
 
