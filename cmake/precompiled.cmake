@@ -14,6 +14,11 @@ function(_dynamo_precompiled name)
   file(CONFIGURE OUTPUT ${CMAKE_BINARY_DIR}/${name}.cpp CONTENT "// For the header alone.\n")
   add_library(${name} OBJECT ${CMAKE_BINARY_DIR}/${name}.cpp)
   target_precompile_headers(${name} PRIVATE ${ARGN})
+  if(CCACHE)
+    set(old CMakeFiles/${name}.dir/cmake_pch.hxx.gch)
+    set_target_properties(${name} PROPERTIES CXX_COMPILER_LAUNCHER
+      "${CMAKE_CURRENT_FUNCTION_LIST_DIR}/header_anew.sh;${old};${CMAKE_CXX_COMPILER_LAUNCHER}")
+  endif()
 endfunction()
 
 _dynamo_precompiled(precompiled ${DYNAMO_COMMON_HEADERS})
