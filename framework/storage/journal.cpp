@@ -1,6 +1,7 @@
 #include "storage/journal.h"
 
 #include <fcntl.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -24,9 +25,26 @@ constexpr std::uint64_t kKeptBytes = 64u << 20;
 constexpr std::size_t kMostGathered = 8u << 20;
 /// What a buffer may keep of a rush, after it.
 constexpr std::size_t kKeptBuffer = 1u << 20;
+/// A file that grows does so by a quarter, within these bounds.
+constexpr std::uint64_t kLeastGrowth = 64u << 10;
+constexpr std::uint64_t kMostGrowth = 1u << 20;
+/// With less than this free on the file system it does not: others need what is left.
+constexpr std::uint64_t kRoomToGrow = 64u << 20;
 
 [[noreturn]] void fail(const char* what) {
   throw std::system_error(errno, std::generic_category(), what);
+}
+
+/// False and errno if not all of it could be written.
+bool write_bytes(int file, std::string_view bytes, std::uint64_t at) {
+  while (!bytes.empty()) {
+    const ssize_t wrote = ::pwrite(file, bytes.data(), bytes.size(), static_cast<off_t>(at));
+    if (wrote < 0 && errno == EINTR) continue;
+    if (wrote < 0) return false;
+    bytes.remove_prefix(static_cast<std::size_t>(wrote));
+    at += static_cast<std::uint64_t>(wrote);
+  }
+  return true;
 }
 
 /// Writes over what stands at `at`.
@@ -130,6 +148,7 @@ std::string Journal::replay(std::uint64_t applied, const Apply& apply) {
     have += static_cast<std::size_t>(got);
   }
   number_ = applied;
+  file_bytes_ = content.size();
   std::uint64_t at = 0;
   while (true) {
     const auto record = record_at(std::string_view(content).substr(at));
@@ -237,21 +256,30 @@ void Journal::commit() {
   begin_record(record_);
 }
 
-void Journal::write(std::string& record, std::uint64_t number, std::uint64_t at) const {
+void Journal::write(std::string& record, std::uint64_t number, std::uint64_t at) {
   set_number(record, kNumberBytes, record.size() - kHeadBytes);
   set_number(record, 2 * kNumberBytes, number);
   set_number(record, 0, hash_of(std::string_view(record).substr(kNumberBytes)));
-  if (at == 0 && ::lseek(file_, 0, SEEK_END) > static_cast<off_t>(kKeptBytes)) {
+  if (at == 0 && file_bytes_ > kKeptBytes) {
     if (::ftruncate(file_, static_cast<off_t>(kKeptBytes)) != 0) fail("shorten");
+    file_bytes_ = kKeptBytes;
   }
-  for (std::size_t have = 0; have < record.size();) {
-    const ssize_t wrote =
-        ::pwrite(file_, record.data() + have, record.size() - have, static_cast<off_t>(at + have));
-    if (wrote < 0 && errno == EINTR) continue;
-    if (wrote < 0) fail("write");
-    have += static_cast<std::size_t>(wrote);
-  }
+  if (!write_bytes(file_, record, at)) fail("write");
+  const std::uint64_t end = at + record.size();
+  if (options_.sync && end > file_bytes_) grow(end);
+  file_bytes_ = std::max(file_bytes_, end);
   if (options_.sync && options_.sync(file_) != 0) fail("sync");
+}
+
+/// A sync of a file that has become longer writes where its blocks lie, too, which nearly doubles
+/// what it costs. So the file gets its next bytes long before they are needed.
+void Journal::grow(std::uint64_t end) {
+  struct statvfs space {};
+  if (::fstatvfs(file_, &space) != 0) return;
+  if (std::uint64_t{space.f_bavail} * space.f_frsize < kRoomToGrow) return;
+  const std::string zeros(std::clamp(end / 4, kLeastGrowth, kMostGrowth), '\0');
+  // If the disk has no room for them, it is slower, and no less right.
+  if (write_bytes(file_, zeros, end)) file_bytes_ = end + zeros.size();
 }
 
 void Journal::check() const {

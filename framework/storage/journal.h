@@ -85,7 +85,8 @@ class Journal {
 
  private:
   void work();
-  void write(std::string& record, std::uint64_t number, std::uint64_t at) const;
+  void write(std::string& record, std::uint64_t number, std::uint64_t at);
+  void grow(std::uint64_t end);
   void check() const;  ///< With the mutex held.
 
   int file_ = -1;
@@ -93,7 +94,8 @@ class Journal {
   std::uint64_t number_ = 0;
   std::uint64_t bytes_ = 0;
   std::uint64_t came_ = 0;
-  std::string record_;  ///< In the making; room for a head comes first.
+  std::string record_;            ///< In the making; room for a head comes first.
+  std::uint64_t file_bytes_ = 0;  ///< The file's length; for whoever writes, one at a time.
 
   mutable std::mutex mutex_;  ///< Of all that follows; not held while something is written.
   mutable std::condition_variable wake_;  ///< Something was sealed, was made durable, or the end.

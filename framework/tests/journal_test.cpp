@@ -15,6 +15,7 @@
 #include <fstream>
 #include <iterator>
 #include <map>
+#include <set>
 
 #include "core/random.h"
 #include "folder.h"
@@ -156,6 +157,43 @@ TEST_F(JournalFile, what_stands_elsewhere_does_not_come_back) {
   }
   EXPECT_EQ(content(9), (Content{{"n", "10"}})) << "and not the old records behind it";
   EXPECT_EQ(number_, 10u);
+  EXPECT_EQ(told_, "");
+}
+
+TEST_F(JournalFile, grows_seldom_while_it_is_synced) {
+  constexpr int kRecords = 400;
+  std::set<std::uintmax_t> lengths;
+  {
+    Journal journal(path_, {[&](int) {
+                              lengths.insert(std::filesystem::file_size(path_));
+                              return 0;
+                            },
+                            {}});
+    EXPECT_EQ(journal.replay(0, nothing_), "");
+    for (int i = 1; i <= kRecords; ++i) {
+      journal.put("n", std::to_string(i) + std::string(5000, 'p'));
+      journal.commit();
+    }
+    EXPECT_LE(lengths.size(), 20u) << "a sync of a file that has become longer is a dear one";
+    EXPECT_LE(*lengths.rbegin(), journal.bytes() * 5 / 4 + (64 << 10));
+    journal.restart();
+    EXPECT_EQ(journal.number(), std::uint64_t{kRecords});
+    write(journal, kRecords + 1, kRecords + 3);
+  }
+  EXPECT_EQ(content(kRecords)["n"], std::to_string(kRecords + 3));
+  EXPECT_EQ(told_, "");
+}
+
+TEST_F(JournalFile, what_it_grew_by_is_no_record) {
+  const JournalOptions synced{[](int) { return 0; }, {}};
+  for (int i = 1; i <= 5; ++i) {
+    Journal journal(path_, synced);
+    EXPECT_EQ(journal.replay(0, nothing_), "");
+    EXPECT_EQ(journal.number(), static_cast<std::uint64_t>(i - 1));
+    write(journal, i, i);
+    EXPECT_LT(journal.bytes(), std::filesystem::file_size(path_));
+  }
+  EXPECT_EQ(content()["n"], "5");
   EXPECT_EQ(told_, "");
 }
 
