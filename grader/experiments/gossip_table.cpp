@@ -13,6 +13,7 @@
 #include <cstdio>
 #include <map>
 #include <memory>
+#include <ranges>
 #include <span>
 #include <string>
 #include <vector>
@@ -56,8 +57,8 @@ std::shared_ptr<const Disk> disk_with_history(const Plan& plan, Crossing& crossi
 /// The event that `member` has now and had not in `before`.
 Event new_event(World& world, const NodeId& member, const History& before) {
   const History now = world.invoke<&Membership::history>(member);
-  for (auto event = now.rbegin(); event != now.rend(); ++event) {
-    if (std::find(before.rbegin(), before.rend(), *event) == before.rend()) return *event;
+  for (const Event& event : std::ranges::reverse_view(now)) {
+    if (std::find(before.rbegin(), before.rend(), event) == before.rend()) return event;
   }
   throw SolutionDied("the console of " + member + " said done, but its history has no new event");
 }
@@ -81,8 +82,9 @@ class Ignorant {
     }
     // A few at a time: a whole history is long, and all of them together do not fit into memory.
     for (std::size_t from = 0; from < asked.size(); from += kAskedAtOnce) {
-      const std::vector<NodeId> some(asked.begin() + from,
-                                     asked.begin() + std::min(from + kAskedAtOnce, asked.size()));
+      const std::span<const NodeId> rest = std::span(asked).subspan(from);
+      const auto batch = rest.first(std::min(kAskedAtOnce, rest.size()));
+      const std::vector<NodeId> some(batch.begin(), batch.end());
       const auto histories = world_.invoke_each_encoded<&Membership::history>(some);
       for (std::size_t i = 0; i < some.size(); ++i) {
         if (!has(histories[i], event)) still.push_back(some[i]);

@@ -76,11 +76,7 @@ class Marker {
 
   std::vector<Mark> run() {
     for (std::size_t i = 0; i < steps_.size(); ++i) {
-      if (ends_beginning(steps_, i)) {
-        marks_[i] = Mark::event;
-      } else if (is_event(i)) {
-        marks_[i] = Mark::event;
-      }
+      if (ends_beginning(steps_, i) || is_event(i)) marks_[i] = Mark::event;
     }
     return std::move(marks_);
   }

@@ -12,7 +12,7 @@ from dynamolab.experiments import _page as shared
 if TYPE_CHECKING:
     from dynamolab.experiments.quorum import Row
 
-HEADS = ("R, W", "put", "99 %", "get", "99 %", "stale", "bound", "puts done", "gets done")
+HEADS = ("R, W", "put 50 %", "99 %", "get 50 %", "99 %", "stale", "bound", "puts done", "gets done")
 
 
 def _name(row: Row) -> str:
@@ -34,8 +34,8 @@ def _plot(rows: Sequence[Row]) -> Any:
     def pair(axes: Any, label: str, colour: str, values: Sequence[float], shift: float) -> None:
         axes.bar([at + shift for at in places], values, width=0.38, color=colour, label=label)
 
-    pair(times, "put", shared.GREEN, [row.put_ms[0] for row in rows], -0.2)
-    pair(times, "get", shared.BLUE, [row.get_ms[0] for row in rows], 0.2)
+    pair(times, "put, 50 %", shared.GREEN, [row.put_ms[0] for row in rows], -0.2)
+    pair(times, "get, 50 %", shared.BLUE, [row.get_ms[0] for row in rows], 0.2)
     times.plot(places, [row.put_ms[1] for row in rows], "v", color=shared.GREEN, label="put, 99 %")
     times.plot(places, [row.get_ms[1] for row in rows], "^", color=shared.BLUE, label="get, 99 %")
     times.set_title("Latency, ms")
@@ -44,13 +44,13 @@ def _plot(rows: Sequence[Row]) -> Any:
     stale.set_title("Gets that miss the put just before")
     pair(done, "puts", shared.GREEN, [row.puts_done for row in rows], -0.2)
     pair(done, "gets", shared.BLUE, [row.gets_done for row in rows], 0.2)
-    done.set_ylim(0, 1.05)
     done.set_title("Answered while nodes come and go")
     for axes in (times, stale, done):
         axes.set_xticks(list(places), [_name(row) for row in rows])
         axes.set_xlabel("R, W")
         axes.grid(axis="y", alpha=0.3)
-        axes.legend(frameon=False, fontsize="small")
+        axes.set_ylim(0, axes.get_ylim()[1] * 1.2)  # Room for the legend above all bars.
+        axes.legend(frameon=False, fontsize="small", loc="upper left", ncols=2)
     return figure
 
 
