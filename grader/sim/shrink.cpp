@@ -85,6 +85,7 @@ class Shrinker {
   /// With all at once, a run without any trouble is found in one crossing.
   void leave_out_whole_kinds() {
     std::vector<std::vector<std::string>> kinds;
+    kinds.reserve(std::size(kPlain));
     for (const Kind kind : kPlain) kinds.push_back(left({kind}));
     std::vector<Schedule> schedules;
     for (unsigned set = 7; set > 0; --set) {  // each bit a kind
