@@ -103,8 +103,8 @@ std::string difference(const RecordedStart& start, const Handled& then, const Ha
     return std::string("then it was ") + (then.taken ? "taken" : "not taken") + ", now it is " +
            (now.taken ? "taken" : "not taken");
   }
-  const std::string writes = first_difference(
-      then.writes, now.writes, [](const DiskWrite& write) { return in_words(write); });
+  std::string writes = first_difference(then.writes, now.writes,
+                                        [](const DiskWrite& write) { return in_words(write); });
   if (!writes.empty()) return writes;
   return first_difference(then.effects, now.effects,
                           [&](const Effect& effect) { return in_words(start, effect); });
