@@ -113,7 +113,7 @@ class Histories final : public Oracle {
     return found == events_.end() ? none_ : found->second;
   }
 
-  const Events none_;
+  const Events none_ = {};
   std::map<std::uint32_t, Events> events_;  ///< By local state.
 };
 

@@ -46,7 +46,7 @@ TEST(replication, a_deleted_key_stays_deleted_though_a_replica_slept) {
     settle(world);
     const std::string key = key_name(world, 0);
     const std::vector<NodeId> owners = preference_list(world, key);
-    const NodeId sleeper = owners[(world.seed() / 3) % 3];
+    const NodeId& sleeper = owners[(world.seed() / 3) % 3];
     const Away how = way(world.seed());
     expect_done(world, world.put(owners[0], key, "milk"), "all nodes are up");
     comes_to_rest(world, "after the put", 5s);
@@ -66,7 +66,7 @@ void killed_while_it_owes(World& world, std::size_t owed) {
   settle(world);
   const std::string key = key_name(world, 0);
   const std::vector<NodeId> owners = preference_list(world, key);
-  const NodeId holder = owners[world.seed() % 3];
+  const NodeId& holder = owners[world.seed() % 3];
   std::vector<NodeId> away;
   for (const NodeId& owner : owners) {
     if (owner != holder && away.size() < owed) away.push_back(owner);
@@ -192,7 +192,7 @@ TEST(replication, a_full_disk_costs_no_acknowledged_write) {
     settle(world);
     const std::string key = key_name(world, 0);
     const std::vector<NodeId> owners = preference_list(world, key);
-    const NodeId full = owners[world.seed() % 3];
+    const NodeId& full = owners[world.seed() % 3];
     world.fill_disk(full);
     for (const NodeId& at : world.nodes()) {
       if (world.leaves_out("put at " + at)) continue;

@@ -113,7 +113,7 @@ TEST(replication, a_put_succeeds_with_one_owner_reachable) {
     settle(world);
     const std::string key = key_name(world, 0);
     const std::vector<NodeId> owners = preference_list(world, key);
-    const NodeId left = owners[(world.seed() / 3) % 3];
+    const NodeId& left = owners[(world.seed() / 3) % 3];
     const Away how = way(world.seed());
     for (const NodeId& owner : owners) {
       if (owner != left) send_away(world, owner, how);
@@ -200,9 +200,9 @@ TEST(replication, propagation_outlives_the_client_and_an_absent_owner) {
     const Away how = way(world.seed());
     const std::string key = key_name(world, 0);
     const std::vector<NodeId> owners = preference_list(world, key);
-    const NodeId away = owners[(world.seed() / 3) % 3];
+    const NodeId& away = owners[(world.seed() / 3) % 3];
     send_away(world, away, how);
-    const NodeId at = owners[(world.seed() / 3 + 1) % 3];
+    const NodeId& at = owners[(world.seed() / 3 + 1) % 3];
     expect_done(world, world.put(at, key, "milk"), "two owners can be reached");
     world.phase("the client has left; " + away + " is away for 15 seconds more");
     world.run_for(15s);
@@ -315,7 +315,9 @@ std::vector<std::string> put_between_two_histories(World& world, bool asked_is_l
   std::vector<std::string> keys;
   for (const auto& [key, old] : before) {
     const std::vector<NodeId> owners = preference_list(world, key, asked_is_late ? "n2" : at);
-    const auto is_old = [&](const NodeId& node) { return contains(old, node) || node == at; };
+    const auto is_old = [&, &old = old](const NodeId& node) {
+      return contains(old, node) || node == at;
+    };
     if (contains(old, at) || std::any_of(owners.begin(), owners.end(), is_old)) continue;
     if (keys.size() < 4) keys.push_back(key);
   }

@@ -46,6 +46,7 @@ class Sessions {
     std::vector<NodeId> nodes = {pick()};
     nodes.push_back(random_.below(3) == 0 ? pick() : nodes.front());
     std::vector<ClientNumber> reads;
+    reads.reserve(nodes.size());
     for (const NodeId& node : nodes) reads.push_back(world_.read(node, "cart"));
     std::vector<ClientNumber> writes;
     for (std::size_t i = 0; i < nodes.size(); ++i) {

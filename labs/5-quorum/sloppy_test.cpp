@@ -22,7 +22,7 @@ TEST(quorum, a_healthy_sloppy_cluster_needs_no_hints) {
       for (std::size_t i = 0; i < 2; ++i) {
         if (world.leaves_out("w=" + std::to_string(w))) continue;
         const NodeId at = world.nodes()[(world.seed() + w + 2 * i) % 5];
-        const std::string key = key_name(world, 10 * w + i);
+        const std::string key = key_name(world, std::size_t{10} * w + i);
         const ClientOperation& write = put(world, at, key, "milk", w);
         must_be_done(world, write, "all nodes are up");
         const std::vector<NodeId> on = holders(world, key, "milk", false);
@@ -139,9 +139,9 @@ TEST(quorum, only_the_keeper_of_the_hint_is_left_to_deliver_it) {
     settle(world);
     const std::string key = key_name(world, 0);
     const std::vector<NodeId> owners = preference_list(world, key);
-    const NodeId at = owners[world.seed() % 3];
-    const NodeId other = owners[(world.seed() + 1) % 3];
-    const NodeId away = owners[(world.seed() + 2) % 3];
+    const NodeId& at = owners[world.seed() % 3];
+    const NodeId& other = owners[(world.seed() + 1) % 3];
+    const NodeId& away = owners[(world.seed() + 2) % 3];
     const Away how = (world.seed() / 3) % 2 == 0 ? Away::killed : Away::cut_off;
     send_away(world, away, how);
     must_be_done(world, put(world, at, key, "milk", 3),
@@ -182,8 +182,8 @@ TEST(quorum, a_kill_between_hint_and_confirmation_loses_nothing) {
     settle(world);
     const std::string key = key_name(world, 0);
     const std::vector<NodeId> owners = preference_list(world, key);
-    const NodeId at = owners[0];
-    const NodeId away = owners[1 + world.seed() % 2];
+    const NodeId& at = owners[0];
+    const NodeId& away = owners[1 + world.seed() % 2];
     world.isolate(away);
     for (const NodeId& node : nodes_but(world, owners)) {
       if ((world.seed() / 2) % 2 == 0) {
@@ -224,8 +224,8 @@ TEST(quorum, a_late_hint_brings_no_deleted_value_back) {
     const std::string key = key_name(world, 0);
     const std::vector<NodeId> owners = preference_list(world, key);
     const std::vector<NodeId> strangers = nodes_but(world, owners);
-    const NodeId away = owners[world.seed() % 3];
-    const NodeId at = owners[(world.seed() + 1) % 3];
+    const NodeId& away = owners[world.seed() % 3];
+    const NodeId& at = owners[(world.seed() + 1) % 3];
     const Away how = way(world.seed() / 3);
     send_away(world, away, how);
     must_be_done(world, put(world, at, key, "milk", 3), "a stand-in takes the place of " + away);
@@ -303,7 +303,7 @@ TEST(quorum, hints_for_a_removed_node_reach_the_new_owners) {
 void any_request(World& world, Random& random, std::size_t number) {
   const std::vector<NodeId> up = world.up_nodes();
   if (up.empty()) return;
-  const NodeId at = up[random.below(up.size())];
+  const NodeId& at = up[random.below(up.size())];
   const std::string key = key_name(world, random.below(3));
   const auto hosts = static_cast<std::uint32_t>(1 + random.below(3));
   const std::uint64_t what = random.below(10);

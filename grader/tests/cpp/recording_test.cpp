@@ -32,6 +32,9 @@ struct NoEffects final : Effects {
 };
 
 class RecordingTest : public testing::Test {
+ public:
+  ~RecordingTest() override { std::filesystem::remove(file_); }
+
  protected:
   RecordingTest() {
     setup_.self = "n1";
@@ -41,7 +44,6 @@ class RecordingTest : public testing::Test {
     setup_.config.seeds = {"n1"};
     std::filesystem::remove(file_);
   }
-  ~RecordingTest() override { std::filesystem::remove(file_); }
 
   Moment at(std::chrono::milliseconds now) const { return {Instant(now), Instant(now), 42}; }
 
@@ -191,6 +193,7 @@ TEST_F(RecordingTest, trace_is_in_order_and_tells_what_was_done_to_the_cluster) 
   crash.nodes = {"n1"};
   const std::vector<Step> steps = steps_of({read_recording(file_)}, {crash}, 9500ms);
   std::vector<std::string> told;
+  told.reserve(steps.size());
   for (const Step& step : steps) told.emplace_back(name_of(step.kind));
   ASSERT_GE(told.size(), 5u);
   EXPECT_EQ(told[0], "start");

@@ -47,6 +47,7 @@ class Script {
         run({}),
         [this](const std::vector<Schedule>& schedules, std::uint64_t, bool) {
           std::vector<Trial> trials;
+          trials.reserve(schedules.size());
           for (const Schedule& schedule : schedules) trials.push_back(run(schedule));
           return trials;
         },

@@ -16,13 +16,15 @@ namespace {
 
 /// A runner on linked hosts, and a folder that goes away with it.
 class SimChecks : public testing::Test {
- protected:
-  SimChecks() { begin({}); }
+ public:
   ~SimChecks() override {
     checks_.reset();
     std::error_code ignored;
     std::filesystem::remove_all(folder_, ignored);
   }
+
+ protected:
+  SimChecks() { begin({}); }
 
   void begin(Checks::Options options) {
     checks_.reset();

@@ -139,6 +139,7 @@ TEST(sim_many_nodes, equal_pages_are_in_memory_once) {
   const std::vector<std::string> nodes = children_of(hosts.front());
   ASSERT_EQ(nodes.size(), 16U) << "each has a process, and the one that made the image has gone";
   std::vector<std::size_t> own;
+  own.reserve(nodes.size());
   for (const std::string& node : nodes) own.push_back(own_kilobytes(node));
   std::sort(own.begin(), own.end());
   // 8,000 events are 700 kB of heap in the reference. The two that met a page first keep it.

@@ -16,6 +16,12 @@ namespace dynamo::sim {
 namespace {
 
 class SimProgram : public testing::Test {
+ public:
+  ~SimProgram() override {
+    std::error_code ignored;
+    std::filesystem::remove_all(folder_, ignored);
+  }
+
  protected:
   struct Ended {
     int code = -1;
@@ -23,10 +29,6 @@ class SimProgram : public testing::Test {
   };
 
   SimProgram() { std::filesystem::create_directories(folder_); }
-  ~SimProgram() override {
-    std::error_code ignored;
-    std::filesystem::remove_all(folder_, ignored);
-  }
 
   static std::string content_of(const std::filesystem::path& file) {
     std::ostringstream content;

@@ -36,13 +36,15 @@ void noisy(World& world) {
 }
 
 class SimShrink : public testing::Test {
- protected:
-  SimShrink() { begin({}); }
+ public:
   ~SimShrink() override {
     checks_.reset();
     std::error_code ignored;
     std::filesystem::remove_all(folder_, ignored);
   }
+
+ protected:
+  SimShrink() { begin({}); }
 
   void begin(Checks::Options options) {
     checks_.reset();
