@@ -13,25 +13,28 @@ namespace dynamo::sim {
 
 namespace {
 
-/// All nodes of the scope in a world, until they have the disks that the search begins with.
-Beginning begin(const Scope& scope, Host& host, std::vector<Step>& steps) {
+/// All nodes of the scope in a world, until they have the disks that the search begins with; then
+/// also the scope's asks are known.
+Beginning begin(Scope& scope, Host& host, std::vector<Step>& steps) {
   SoloCrossing crossing({&host});
   WorldOptions options;
   options.record = true;
   World world(scope.plan, crossing, options);
   Beginning beginning;
-  beginning.plan = scope.plan;
   try {
     if (scope.beginning) scope.beginning(world);
+    if (scope.asking) scope.asks = scope.asking(world);
   } catch (...) {
     steps = world.trace().steps();
     throw;
   }
   Checks::here().count_exchanges(world.events());
-  for (const NodeId& node : world.nodes()) {
+  if (scope.left_nodes != 0) scope.plan.nodes.resize(scope.left_nodes);
+  for (const NodeId& node : scope.plan.nodes) {
     if (world.life(node) == Life::absent) world.start(node);
     beginning.nodes.push_back({node, world.incarnation(node), world.disk(node)});
   }
+  beginning.plan = scope.plan;
   steps = world.trace().steps();
   return beginning;
 }
@@ -64,8 +67,11 @@ constexpr const char* kCauses =
 /// One search; `exact`: without taking two ways to a state for the same.
 class Exploration {
  public:
-  Exploration(const Scope& scope, const MakeOracle& make, std::uint32_t run)
-      : scope_(scope), make_(make), run_(run), host_(*Checks::here().hosts().take(1).front()) {}
+  Exploration(Scope scope, const MakeOracle& make, std::uint32_t run)
+      : scope_(std::move(scope)),
+        make_(make),
+        run_(run),
+        host_(*Checks::here().hosts().take(1).front()) {}
 
   void replay(const Replay& saved) {
     start();
@@ -158,7 +164,7 @@ class Exploration {
             std::string("it did something else. The solution is not deterministic. ") + kCauses});
   }
 
-  const Scope& scope_;
+  Scope scope_;
   const MakeOracle& make_;
   const std::uint32_t run_;
   Host& host_;

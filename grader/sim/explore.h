@@ -87,7 +87,12 @@ struct Beginning {
 struct Scope {
   Plan plan;                              ///< Nodes and config.
   std::function<void(World&)> beginning;  ///< Makes the disks; then all nodes are killed and start.
-  std::vector<Ask> asks;                  ///< At most kMostAsks.
+  std::size_t left_nodes = 0;  ///< Only so many go on from there, the first ones; 0: all of them.
+  bool started = false;        ///< They start one after the other, before anything else happens.
+  std::string begins;          ///< What it left there, for the story; empty: nothing.
+  std::vector<Ask> asks;       ///< At most kMostAsks.
+  /// Instead of these, where they depend on which nodes own which key: of the world's end.
+  std::function<std::vector<Ask>(World&)> asking;
   Budgets budgets;
   std::uint32_t draws = 1;            ///< How many random draws a timer's handler is tried with.
   std::size_t most_states = 200'000;  ///< Where a search ends that has found no end.

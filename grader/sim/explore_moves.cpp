@@ -25,10 +25,14 @@ bool runs_handler(const Move& move) {
 }  // namespace
 
 std::uint64_t Whole::hash() const {
-  std::uint64_t hash = mix(drops | duplicates << 8 | crashes << 16);
-  for (std::size_t i = 0; i < locals.size(); ++i) {
-    hash = mix(hash ^ (std::uint64_t{locals[i]} << 8 | timers[i]));
-  }
+  std::uint64_t budgets = drops | duplicates << 8 | crashes << 16;
+  for (const std::uint8_t left : timers) budgets = budgets << 8 | left;
+  return mix(mix(budgets) ^ hash_without_budgets());
+}
+
+std::uint64_t Whole::hash_without_budgets() const {
+  std::uint64_t hash = 1;
+  for (const LocalId local : locals) hash = mix(hash ^ local);
   for (const Asked& ask : asks) {
     hash = mix(hash ^ (std::uint64_t{ask.answer} << 24 | std::uint64_t{ask.after} << 1 |
                        (ask.asked ? 1 : 0)));
@@ -41,6 +45,11 @@ std::vector<Move> Space::moves(const Whole& whole) const {
   using Kind = Move::Kind;
   std::vector<Move> all;
   all.reserve(16);
+  const auto count = static_cast<std::uint8_t>(beginning_.nodes.size());
+  for (std::uint8_t node = 0; node < count && scope_.started; ++node) {
+    if (locals_[whole.locals.at(node)].starts != 0) continue;
+    return {{Kind::restart, node, Move::kAll, 0, 0}};
+  }
   for (std::uint32_t i = 0; i < scope_.asks.size(); ++i) {
     const Ask& ask = scope_.asks[i];
     if (whole.asks.at(i).asked) continue;
@@ -49,7 +58,7 @@ std::vector<Move> Space::moves(const Whole& whole) const {
       waits =
           waits || (scope_.asks[k].client == ask.client && whole.asks.at(k).answer == kNoAnswer);
     }
-    for (std::uint8_t node = 0; node < beginning_.nodes.size() && !waits; ++node) {
+    for (std::uint8_t node = 0; node < count && !waits; ++node) {
       if (beginning_.nodes[node].id != ask.at || !locals_[whole.locals.at(node)].up) continue;
       all.push_back({Kind::ask, node, Move::kAll, 0, i});
     }
@@ -69,7 +78,7 @@ std::vector<Move> Space::moves(const Whole& whole) const {
     }
   };
   each_packet(Kind::deliver);
-  for (std::uint8_t node = 0; node < beginning_.nodes.size(); ++node) {
+  for (std::uint8_t node = 0; node < count; ++node) {
     const Local& local = locals_[whole.locals.at(node)];
     if (!local.up) {
       all.push_back({Kind::restart, node, Move::kAll, 0, 0});
@@ -77,8 +86,8 @@ std::vector<Move> Space::moves(const Whole& whole) const {
     }
     if (whole.timers.at(node) != 0 && !(local.timers.empty() && local.calls.empty())) {
       const bool drawn = timed(local, 0).kind == Given::Kind::timer;
-      for (std::uint8_t draw = 0; draw < (drawn ? scope_.draws : 1); ++draw) {
-        all.push_back({Kind::timer, node, Move::kAll, draw, 0});
+      for (std::uint32_t draw = 0; draw < (drawn ? scope_.draws : 1); ++draw) {
+        all.push_back({Kind::timer, node, Move::kAll, static_cast<std::uint8_t>(draw), 0});
       }
     }
     if (whole.crashes != 0) all.push_back({Kind::crash, node, Move::kAll, 0, 0});
@@ -99,15 +108,15 @@ Given Space::timed(const Local& local, std::uint32_t draw) const {
     if (call == nullptr || one.due < call->due) call = &one;
   }
   Given given;
-  if (call != nullptr && (timer == nullptr || call->due <= timer->due)) {
+  if (timer != nullptr && (call == nullptr || timer->due < call->due)) {
+    given.kind = Given::Kind::timer;
+    given.id = timer->id;
+    given.draw = draw;
+  } else if (call != nullptr) {
     given.kind = Given::Kind::timeout;
     given.id = call->id;
     given.peer = call->to;
     given.type = call->type;
-  } else {
-    given.kind = Given::Kind::timer;
-    given.id = timer->id;
-    given.draw = draw;
   }
   return given;
 }

@@ -86,17 +86,20 @@ class Search {
     } catch (const SolutionDied& death) {
       return found(path(number), "", death.what(), true);
     }
-    consider(whole, number, hash);
+    consider(whole, number);
     next_.push_back({std::move(whole), number});
   }
 
-  /// Some of the states in which all has been asked will be run on to their rest.
-  void consider(const Whole& whole, std::uint32_t number, std::uint64_t hash) {
+  /// Some of the states in which all has been asked will be run on to their rest: if there are
+  /// enough of them, those in which nothing is on its way any more, since the others come to one.
+  /// What budgets are left makes no difference there.
+  void consider(const Whole& whole, std::uint32_t number) {
     const std::size_t most = space_.scope().completions;
     for (std::size_t i = 0; i < space_.scope().asks.size(); ++i) {
       if (!whole.asks.at(i).asked) return;
     }
-    const std::uint64_t score = mix(hash ^ space_.scope().plan.seed);
+    const std::uint64_t draw = mix(whole.hash_without_budgets() ^ space_.scope().plan.seed) >> 1;
+    const std::uint64_t score = draw | (whole.flight.empty() ? 0 : std::uint64_t{1} << 63);
     if (candidates_.size() >= most && (most == 0 || score >= candidates_.rbegin()->first)) return;
     candidates_.try_emplace(score, Front{whole, number});
     if (candidates_.size() > most) candidates_.erase(std::prev(candidates_.end()));

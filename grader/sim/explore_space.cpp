@@ -94,9 +94,9 @@ Space::~Space() {
 
 Whole Space::first(const Budgets& budgets) {
   Whole whole;
-  for (std::uint8_t i = 0; i < beginning_.nodes.size(); ++i) {
+  for (std::size_t i = 0; i < beginning_.nodes.size(); ++i) {
     Local local;
-    local.node = i;
+    local.node = static_cast<std::uint8_t>(i);
     local.disk = std::make_shared<const Disk>(beginning_.nodes[i].disk);
     local.disk_hash = hash_of_disk(*local.disk);
     local.parent = local.event = UINT32_MAX;

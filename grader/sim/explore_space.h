@@ -92,6 +92,7 @@ struct Whole {
   std::vector<PacketId> flight;  ///< Sorted.
 
   std::uint64_t hash() const;
+  std::uint64_t hash_without_budgets() const;
 };
 
 /// One step from a state of the whole.
@@ -309,7 +310,8 @@ class Recorder {
 
  private:
   Step& add(Step::Kind kind, const NodeId& node);
-  void come(const Whole& whole, const Move& move, const Given* given, std::size_t writes);
+  void come(const Whole& whole, const Move& move, const Given& given, bool taken,
+            std::size_t writes);
   void message(Step& step, const Packet& packet, const NodeId& peer);
   void outputs(const Deed& outcome, const Move& move);
 

@@ -7,6 +7,7 @@
 #include "node/messages.h"
 #include "sim/explore_space.h"
 #include "sim/methods_text.h"
+#include "sim/state_words.h"
 
 namespace dynamo::sim {
 
@@ -34,14 +35,15 @@ void Recorder::message(Step& step, const Packet& packet, const NodeId& peer) {
   }
 }
 
-/// What comes to the node, or befalls it.
-void Recorder::come(const Whole& whole, const Move& move, const Given* given, std::size_t writes) {
+/// What comes to the node, or befalls it. `taken`: it is up and takes what comes, `given`.
+void Recorder::come(const Whole& whole, const Move& move, const Given& given, bool taken,
+                    std::size_t writes) {
   using Kind = Move::Kind;
   const NodeId& node = beginning_.nodes[move.node].id;
   switch (move.kind) {
     case Kind::ask: {
       const Ask& ask = space_.scope().asks[move.id];
-      if (given->kind == Given::Kind::console) {
+      if (given.kind == Given::Kind::console) {
         Step& step = add(Step::Kind::console, node);
         step.message = ask.what;
         step.text = ask.subject;
@@ -51,7 +53,7 @@ void Recorder::come(const Whole& whole, const Move& move, const Given* given, st
       Step& step = add(Step::Kind::client, node);
       step.message = ask.what;
       step.id = move.id + 1;
-      step.data = message_to_json(given->type, false, given->bytes).value_or("");
+      step.data = message_to_json(given.type, false, given.bytes).value_or("");
       step.text = ask.key + (ask.what == "put" ? " = " + ask.value : "");
       return;
     }
@@ -59,7 +61,7 @@ void Recorder::come(const Whole& whole, const Move& move, const Given* given, st
     case Kind::duplicate: {
       const Packet& packet = space_.packet(move.id);
       const bool refusal = packet.kind == Packet::Kind::refusal;
-      if (given == nullptr) {
+      if (!taken) {
         Step& step = add(Step::Kind::drop, node);
         message(step, packet, beginning_.nodes[packet.from].id);
         step.data.clear();
@@ -80,13 +82,13 @@ void Recorder::come(const Whole& whole, const Move& move, const Given* given, st
       return;
     }
     case Kind::timer: {
-      const bool timer = given->kind == Given::Kind::timer;
+      const bool timer = given.kind == Given::Kind::timer;
       Step& step = add(timer ? Step::Kind::timer : Step::Kind::timeout, node);
-      step.id = given->id;
+      step.id = given.id;
       step.writes = writes;
       if (!timer) {
-        step.peer = beginning_.nodes[given->peer].id;
-        step.message = name_of_message(given->type);
+        step.peer = beginning_.nodes[given.peer].id;
+        step.message = name_of_message(given.type);
       }
       return;
     }
@@ -108,6 +110,7 @@ void Recorder::outputs(const Deed& outcome, const Move& move) {
     Step& step = add(Step::Kind::commit, node);
     step.writes = outcome.handled->writes.size();
     step.text = spaces_text(outcome.handled->writes);
+    step.data = changes_text(outcome.handled->writes);
   }
   for (const Effect& effect : outcome.handled->effects) {
     if (effect.kind == Effect::Kind::note) add(Step::Kind::note, node).text = effect.bytes;
@@ -131,7 +134,7 @@ void Recorder::move(const Whole& whole, const Move& move) {
     time = std::max(time, space_.local(outcome->after).now - space_.local(before).now);
   }
   now_ += time;
-  come(whole, move, event ? &space_.given(*event) : nullptr,
+  come(whole, move, event ? space_.given(*event) : Given(), event.has_value(),
        outcome != nullptr ? outcome->handled->writes.size() : 0);
   if (event && outcome == nullptr) steps_.back().kind = Step::Kind::running;
   if (outcome == nullptr) return;

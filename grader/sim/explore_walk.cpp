@@ -206,6 +206,7 @@ Rerun follow(const Scope& scope, const Beginning& beginning, Host& host, const M
   const std::unique_ptr<Oracle> oracle = make(beginning);
   Recorder recorder(space, beginning);
   Path path(space, *oracle, &recorder);
+  if (!scope.begins.empty()) recorder.phase(scope.begins);
   Rerun run;
   Whole whole = space.first(deep.budgets);
   for (const Pick& choice : schedule) {
