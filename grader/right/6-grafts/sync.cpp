@@ -30,7 +30,7 @@ constexpr std::string_view kMark = "all";        ///< There while the log has al
 constexpr std::size_t kMostKeyBytes = 256;       ///< Of a key of the store.
 constexpr std::size_t kGraftLeaves = 64;         ///< A record of a log that is written anew.
 constexpr std::size_t kSlack = 32;               ///< So many leaves a log may always have too many.
-constexpr std::size_t kSpareBytes = 16u * 1024;  ///< First trees leave so much of a disk to others.
+constexpr std::size_t kSpareBytes = 16'384;  ///< First trees leave so much of a disk to others.
 constexpr std::size_t kMostWanted = 256;         ///< Keys of an AskCopies.
 constexpr std::size_t kFewWanted = 16;
 /// What one place of an answer has at most: a leaf of the longest keys.
