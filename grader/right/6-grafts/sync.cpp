@@ -26,12 +26,12 @@ namespace {
 constexpr std::string_view kDigits = "0123456789abcdef";
 constexpr std::string_view kLogSpace = "grafts";  ///< By vnode and number: Graft.
 constexpr std::string_view kMarkSpace = "grafted";
-constexpr std::string_view kMark = "all";        ///< There while the log has all vnodes.
-constexpr std::size_t kMostKeyBytes = 256;       ///< Of a key of the store.
-constexpr std::size_t kGraftLeaves = 64;         ///< A record of a log that is written anew.
-constexpr std::size_t kSlack = 32;               ///< So many leaves a log may always have too many.
+constexpr std::string_view kMark = "all";    ///< There while the log has all vnodes.
+constexpr std::size_t kMostKeyBytes = 256;   ///< Of a key of the store.
+constexpr std::size_t kGraftLeaves = 64;     ///< A record of a log that is written anew.
+constexpr std::size_t kSlack = 32;           ///< So many leaves a log may always have too many.
 constexpr std::size_t kSpareBytes = 16'384;  ///< First trees leave so much of a disk to others.
-constexpr std::size_t kMostWanted = 256;         ///< Keys of an AskCopies.
+constexpr std::size_t kMostWanted = 256;     ///< Keys of an AskCopies.
 constexpr std::size_t kFewWanted = 16;
 /// What one place of an answer has at most: a leaf of the longest keys.
 constexpr std::size_t kPlaceBytes = kLeafKeys * (kMostKeyBytes + 24);
