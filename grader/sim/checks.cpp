@@ -96,7 +96,8 @@ void Checks::trouble(const std::string& message) {
   replay_file_.clear();
 }
 
-std::string Checks::leave(Replay replay, const std::vector<Step>& steps) {
+std::string Checks::leave(Replay replay, const std::vector<Step>& steps,
+                          const std::vector<Step>& rings) {
   if (options_.artifacts.empty() || options_.replay) return "";
   replay.check = id_;
   replay.solution = options_.solution;
@@ -104,7 +105,7 @@ std::string Checks::leave(Replay replay, const std::vector<Step>& steps) {
   replay.grader = grader_version();
   const std::filesystem::path file = options_.artifacts / (id_ + ".replay.json");
   write_replay(file, replay);
-  if (!steps.empty()) write_trace(options_.artifacts / (id_ + ".trace.jsonl"), steps);
+  if (!steps.empty()) write_trace(options_.artifacts / (id_ + ".trace.jsonl"), steps, rings);
   return file.string();
 }
 

@@ -112,7 +112,8 @@ class Checks {
 
   /// Writes <artifacts>/<id>.replay.json and, if there are steps, <id>.trace.jsonl; the first one's
   /// path, or "" without artifacts.
-  std::string leave(Replay replay, const std::vector<Step>& steps);
+  std::string leave(Replay replay, const std::vector<Step>& steps,
+                    const std::vector<Step>& rings = {});
 
  private:
   Options options_;

@@ -66,6 +66,8 @@ struct Rerun {
   std::string difference;    ///< Empty: all did the same. Else what differs first, in words.
   std::string death;         ///< Empty: it lives. Else how the solution died, in words.
   bool died_then = false;    ///< The recording ends inside of a handler, too.
+  /// What its ring answers at the end; empty if it did not come there, or has no ring.
+  std::vector<NodeId> owners;
 };
 
 /// Runs each start of a recording again, the same events with the same clock and seeds, and

@@ -11,6 +11,7 @@
 #include "sim/plan_json.h"
 #include "sim/recording.h"
 #include "sim/replay_file.h"
+#include "sim/rings.h"
 
 namespace {
 
@@ -68,12 +69,14 @@ int run(const Arguments& args) {
       std::cout << file << ": the recording was full; it ends before the run does\n";
     }
   }
+  std::vector<Step> steps;
   if (!args.trace_file.empty()) {
     const Plan plan = read_plan(args.plan_file);
-    write_trace(args.trace_file, steps_of(recordings, plan.actions,
-                                          Duration(std::chrono::microseconds(args.began_us))));
+    steps = steps_of(recordings, plan.actions, Duration(std::chrono::microseconds(args.began_us)));
+    write_trace(args.trace_file, steps);  // there, too, if what follows comes to no end
   }
   bool all_same = true;
+  std::vector<Step> rings;
   for (const Recording& recording : recordings) {
     if (recording.starts.empty()) continue;
     const NodeId& node = recording.starts.front().setup.self;
@@ -82,8 +85,12 @@ int run(const Arguments& args) {
     ProcessOptions options;
     options.node_binary = reference ? args.reference_binary : args.node_binary;
     const std::unique_ptr<Host> host = start_process_host(options);
-    for (const Rerun& again : rerun(recording, *host)) all_same = say(again) && all_same;
+    const std::vector<Rerun> reruns = rerun(recording, *host);
+    for (const Rerun& again : reruns) all_same = say(again) && all_same;
+    if (steps.empty() || reruns.back().owners.empty()) continue;
+    rings.push_back(ring_step(steps.back().at, node, reruns.back().owners));
   }
+  if (!rings.empty()) write_trace(args.trace_file, steps, rings);
   return all_same ? 0 : 1;
 }
 

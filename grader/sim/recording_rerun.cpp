@@ -1,6 +1,7 @@
 // The handlers of a real node, once more in a host.
 #include <algorithm>
 
+#include "ring.h"
 #include "sim/methods_text.h"
 #include "sim/recording.h"
 #include "sim/story.h"
@@ -153,6 +154,18 @@ bool run_some(const RecordedStart& start, std::size_t begin, std::size_t end, Ho
   return true;
 }
 
+/// Nobody asked then, so what comes of it is not compared, nor a death at it told.
+std::vector<NodeId> owners_in(const RecordedStart& start, Host& host) {
+  const std::vector<std::string>& modules = start.setup.config.modules;
+  const bool has_ring = std::find(modules.begin(), modules.end(), "ring") != modules.end();
+  if (start.handlers.empty() || !has_ring) return {};
+  try {
+    return invoke<&Ring::owners>(host, kSlot, start.handlers.back().moment, nullptr);
+  } catch (const SolutionDied&) {
+    return {};
+  }
+}
+
 Rerun rerun_start(const RecordedStart& start, std::size_t number, Host& host) {
   Rerun result;
   result.node = start.setup.self;
@@ -164,6 +177,7 @@ Rerun rerun_start(const RecordedStart& start, std::size_t number, Host& host) {
       const std::size_t end = std::min(start.handlers.size(), i + kTogether);
       if (!run_some(start, i, end, host, result)) break;
     }
+    if (result.difference.empty() && !result.died_then) result.owners = owners_in(start, host);
     host.destroy(kSlot);
     host.exchange();
   } catch (const SolutionDied& death) {

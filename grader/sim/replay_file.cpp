@@ -61,7 +61,8 @@ void write_replay(const std::filesystem::path& file, const Replay& replay) {
   write(file, json::text(json::to(replay), 2) + "\n");
 }
 
-void write_trace(const std::filesystem::path& file, const std::vector<Step>& steps) {
+void write_trace(const std::filesystem::path& file, const std::vector<Step>& steps,
+                 const std::vector<Step>& rings) {
   std::string content;
   for (const Step& step : steps) {
     std::string line = to_jsonl(step);
@@ -70,6 +71,7 @@ void write_trace(const std::filesystem::path& file, const std::vector<Step>& ste
     if (is_quiet(step)) told["quiet"] = true;
     content += line + "," + json::text(told).substr(1) + "\n";
   }
+  for (const Step& ring : rings) content += to_jsonl(ring) + "\n";
   write(file, content);
 }
 

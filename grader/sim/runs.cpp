@@ -8,6 +8,7 @@
 
 #include "sim/checks.h"
 #include "sim/lanes.h"
+#include "sim/rings.h"
 
 namespace dynamo::sim {
 
@@ -28,10 +29,19 @@ struct InScenario {
 
 using Assertions = testing::TestPartResultArray;
 
+/// What the nodes answer after the end; nothing if the solution cannot, which is not what failed.
+std::vector<Step> rings_after(World& world) {
+  try {
+    return rings_of(world);
+  } catch (const std::exception&) {
+    return {};
+  }
+}
+
 /// Runs the scenario in one world, and lets no exception out but Abandoned's and the fiber's own.
 Outcome run_world(const Plan& plan, Crossing& crossing, const Scenario& scenario,
-                  const WorldOptions& options,
-                  const std::function<std::string()>& broken_assertion) {
+                  const WorldOptions& options, const std::function<std::string()>& broken_assertion,
+                  bool ask_rings = false) {
   Outcome outcome;
   const auto failed = [&](std::string expected, std::string actual) {
     outcome.kind = Outcome::Kind::failed;
@@ -69,6 +79,8 @@ Outcome run_world(const Plan& plan, Crossing& crossing, const Scenario& scenario
     outcome.executed = world->executed();
     outcome.choices = world->choices().taken();
     outcome.left_out = world->choices().applied();
+    const bool lives = outcome.kind == Outcome::Kind::failed && !outcome.died;
+    if (ask_rings && lives) outcome.rings = rings_after(*world);
   }
   return outcome;
 }
@@ -100,12 +112,14 @@ Outcome run_alone(const Order& order, const Scenario& scenario, bool perturb) {
   WorldOptions options = order.options;
   options.ahead = !options.record;
   const InScenario inside;
-  Outcome outcome = run_world(*order.plan, crossing, scenario, options, [&]() -> std::string {
+  const auto broken = [&]() -> std::string {
     for (int i = 0; i < assertions.size(); ++i) {
       if (assertions.GetTestPartResult(i).failed()) return text_of(assertions.GetTestPartResult(i));
     }
     return "";
-  });
+  };
+  Outcome outcome = run_world(*order.plan, crossing, scenario, options, broken,
+                              /*ask_rings=*/order.options.record);
   Checks::here().count_exchanges(outcome.events);
   return outcome;
 }

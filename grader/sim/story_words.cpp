@@ -237,6 +237,8 @@ std::string step_words(const Step& step) {
       return step.node + " " + step.text +
              (step.data.empty() ? "" : " {" + in_words(step.data) + "}") +
              ", and its process ended";
+    case Kind::ring:
+      break;  // comes after the end: the viewer draws it
   }
   return "";
 }

@@ -46,6 +46,7 @@ struct Step {
     note,     ///< The solution's own words.
     phase,    ///< Of the scenario; text: what begins. Steps up to the next phase belong to it.
     running,  ///< The last step of a host that died: this handler was at work.
+    ring,     ///< After all others; data: who owns what, as `node` answers then (rings.h)
   };
 
   Instant at{};

@@ -11,7 +11,7 @@ import pytest
 from dynamolab.errors import LabError
 from dynamolab.viewer import Failure, model, write_page
 from dynamolab.viewer.shiviz import EXPRESSION, log_of
-from viewer_samples import long_trace, small_trace, step
+from viewer_samples import long_trace, ring_trace, small_trace, step
 
 
 def test_arrows_join_both_ends_and_tell_what_was_lost() -> None:
@@ -80,3 +80,14 @@ def test_of_a_very_long_trace_the_end_is_shown(tmp_path: Path, monkeypatch: pyte
     trace.write_text("".join(json.dumps(one) + "\n" for one in long_trace(25)))
     steps, left_out = model.read_trace(trace)
     assert left_out == 15 and steps[0]["words"] == "step 15"
+
+
+def test_rings_are_told_once_each_and_are_no_steps() -> None:
+    happened, told = model.without_rings(ring_trace())
+    assert [step["event"] for step in happened] == ["start", "client", "client", "client"]
+    rings = model.rings_of(told)
+    assert [ring["nodes"] for ring in rings] == [["n1", "n2"], ["n3"]]
+    assert rings[0]["owners"] == ["n1", "n2"] * 4 and rings[1]["keys"]["cart"]["list"] == ["n3", "n1"]
+    # As real nodes tell theirs: each in full.
+    full = [{"node": node, "event": "ring", "data": {"owners": ["n1"]}} for node in ("n1", "n2")]
+    assert [ring["nodes"] for ring in model.rings_of(full)] == [["n1", "n2"]]

@@ -11,7 +11,7 @@ import pytest
 
 from browser import Page, chromium
 from dynamolab.viewer import page as pages
-from viewer_samples import FAILURE, long_trace, small_trace
+from viewer_samples import FAILURE, long_trace, ring_trace, small_trace
 
 if shutil.which("chromium") is None:
     pytest.skip("chromium is not installed: pages are not opened", allow_module_level=True)
@@ -102,6 +102,27 @@ def test_state_shows_what_a_step_changed(browser: Page, tmp_path: Path) -> None:
     assert "n1: down" in page.run("document.getElementById('state').textContent")
 
 
+def test_ring_is_that_of_the_node_at_hand_and_shows_where_the_key_lies(browser: Page, tmp_path: Path) -> None:
+    page = shown(browser, ring_trace(), tmp_path)
+    ring = "document.getElementById('ring')"
+    label = f"{ring}.querySelector('svg').getAttribute('aria-label')"
+    assert page.complaints == []
+    assert page.run(label) == "Ring of 8 virtual nodes: n1 has 2, n2 has 2, n3 has 4"
+    page.press("ArrowLeft")
+    assert page.run(label).endswith("n3 has 4; cart lies in virtual node 2")
+    assert "its preference list: n3, n1" in page.run(f"{ring}.textContent")
+    assert page.run(f"{ring}.querySelectorAll('.arc').length") == 8
+    assert page.run(f"{ring}.querySelectorAll('.arc.here').length") == 1
+    page.press("ArrowLeft")
+    assert page.run(label).startswith("Ring of 8 virtual nodes: n1 has 4, n2 has 4;")
+    page.run(f"{ring}.querySelector('button[aria-pressed=false]').click()")
+    assert "n3 has 4" in page.run(label), "the reader chose"
+    page.press("ArrowLeft")
+    assert "n3 has 4" in page.run(label) and "cart lies" not in page.run(label)
+    shown(browser, small_trace(), tmp_path)
+    assert page.run("document.getElementById('ring-section').hidden"), "no node told a ring"
+
+
 def test_other_end_of_a_message_is_a_key_away(browser: Page, tmp_path: Path) -> None:
     page = shown(browser, small_trace(), tmp_path)
     page.run("location.hash = ''; document.getElementById('first').click()")
@@ -156,7 +177,7 @@ def test_twenty_thousand_steps_open_and_move(browser: Page, tmp_path: Path) -> N
 
 
 def test_page_fits_a_phone(browser: Page, tmp_path: Path) -> None:
-    page = shown(browser, small_trace(), tmp_path)
+    page = shown(browser, ring_trace(), tmp_path)
     page.command(
         "Emulation.setDeviceMetricsOverride", width=400, height=800, deviceScaleFactor=1, mobile=False
     )

@@ -48,3 +48,17 @@ def long_trace(count: int) -> list[dict[str, Any]]:
         more = {"peer": peer, "message": "Gossip", "id": number // 2 + 1}
         steps.append(step(number, node, event, f"step {number}", **more))
     return steps
+
+
+def ring_trace() -> list[dict[str, Any]]:
+    """Clients of n1 and n3, whose rings differ; n2's is that of n1."""
+    keys = {"cart": {"vnode": 2, "list": ["n2", "n1"]}}
+    one = {"owners": ["n1", "n2"] * 4, "keys": keys}
+    other = {"owners": ["n1", "n2", "n3", "n3"] * 2, "keys": {"cart": {"vnode": 2, "list": ["n3", "n1"]}}}
+    rings = [("n1", one), ("n2", {"same_as": "n1"}), ("n3", other)]
+    return [
+        step(0, "n1", "start", "n1 starts"),
+        step(10, "n1", "client", "a client puts cart at n1", data={"key": "cart"}),
+        step(20, "n3", "client", "a client puts cart at n3", data={"key": "cart"}),
+        step(30, "n3", "client", "a client puts milk at n3", data={"key": "milk"}),
+    ] + [{"t_us": 30_000, "node": node, "event": "ring", "data": data} for node, data in rings]

@@ -54,6 +54,34 @@ def read_trace(path: Path) -> tuple[list[dict[str, Any]], int]:
     return steps, left_out
 
 
+def without_rings(steps: Iterable[dict[str, Any]]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """The steps that happened, and those in which nodes answered, after the end, who owns what."""
+    happened: list[dict[str, Any]] = []
+    rings: list[dict[str, Any]] = []
+    for step in steps:
+        (rings if step["event"] == "ring" else happened).append(step)
+    return happened, rings
+
+
+def rings_of(steps: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Each ring once, as {"nodes": those that have it, "owners": the host of each virtual node,
+    "keys": {name: {"vnode", "list"}}}, in the order of their first nodes."""
+    rings: list[dict[str, Any]] = []
+    of_node: dict[str, dict[str, Any]] = {}
+    for step in steps:
+        data = step.get("data", {})
+        ring = of_node.get(data.get("same_as", ""))
+        if ring is None:
+            told = {"owners": data.get("owners", []), "keys": data.get("keys", {})}
+            ring = next((r for r in rings if {k: r[k] for k in told} == told), None)
+        if ring is None:
+            ring = {"nodes": [], **told}
+            rings.append(ring)
+        ring["nodes"].append(step.get("node"))
+        of_node[str(step.get("node"))] = ring
+    return rings
+
+
 def lanes_of(steps: Sequence[dict[str, Any]]) -> list[str]:
     """All nodes, in the order of their names, n2 before n10."""
     names = {str(step[end]) for step in steps for end in ("node", "peer") if step.get(end)}

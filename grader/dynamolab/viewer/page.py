@@ -31,12 +31,14 @@ class Failure:
 
 
 def page_of(steps: list[dict[str, Any]], failure: Failure, left_out: int = 0) -> str:
-    """The HTML."""
+    """The HTML. Steps of rings come anywhere."""
+    steps, rings = model.without_rings(steps)
     story = model.linked_story(failure.message, steps, failure.story_ms)
     data = {
         "lanes": model.lanes_of(steps),
         "steps": steps,
         "arrows": [[arrow.sent, arrow.received] for arrow in model.arrows_of(steps)],
+        "rings": model.rings_of(rings),
     }
     return _template().render(
         failure=failure,
@@ -46,7 +48,7 @@ def page_of(steps: list[dict[str, Any]], failure: Failure, left_out: int = 0) ->
         left_out=left_out,
         data=_in_script(data),
         style=(FOLDER / "viewer.css").read_text(encoding="utf-8"),
-        scripts=[(FOLDER / name).read_text(encoding="utf-8") for name in ("states.js", "viewer.js")],
+        scripts=[(FOLDER / name).read_text(encoding="utf-8") for name in ("states.js", "rings.js", "viewer.js")],
     )
 
 

@@ -1,6 +1,6 @@
 "use strict";
 (() => {
-  const { lanes, steps, arrows } = JSON.parse(document.getElementById("data").textContent);
+  const { lanes, steps, arrows, rings: found } = JSON.parse(document.getElementById("data").textContent);
   const states = new States(lanes, steps);
   const byId = (id) => document.getElementById(id);
   const ROW = 20; // Pixels of a step.
@@ -251,9 +251,9 @@
     showExtra(step);
   }
 
-  // Clocks and trees in the message at hand, drawn; the ring, where the trace tells who owns what.
+  // Clocks and trees in the message at hand, drawn.
   function showExtra(step) {
-    const drawn = [...clocksIn(step.data), ...treesIn(step.data), ...ringIn()];
+    const drawn = [...clocksIn(step.data), ...treesIn(step.data)];
     byId("extra-section").hidden = drawn.length === 0;
     byId("extra").replaceChildren(...drawn);
   }
@@ -283,28 +283,20 @@
     });
   }
 
-  function ringIn() {
-    let owners = null;
-    for (const step of steps) {
-      if (step.event === "ring" && Array.isArray(step.data?.owners)) owners = step.data.owners;
-    }
-    if (!owners || owners.length === 0 || owners.length > 512) return [];
-    const size = 220;
-    const names = [...new Set(owners)].sort();
-    const svg = svgNode("svg", { viewBox: `0 0 ${size} ${size}`, width: size, height: size, role: "img", style: "position:static" });
-    svg.setAttribute("aria-label", `Ring of ${owners.length} virtual nodes: ${names.map((n) => `${n} owns ${owners.filter((o) => o === n).length}`).join(", ")}`);
-    owners.forEach((owner, i) => {
-      const point = (at, r) => [size / 2 + r * Math.sin((2 * Math.PI * at) / owners.length), size / 2 - r * Math.cos((2 * Math.PI * at) / owners.length)].map((v) => v.toFixed(1));
-      const hue = (names.indexOf(owner) * 360) / names.length;
-      const d = `M${point(i, 70)}L${point(i, 95)}A95 95 0 0 1 ${point(i + 1, 95)}L${point(i + 1, 70)}A70 70 0 0 0 ${point(i, 70)}z`;
-      svg.append(svgNode("path", { d, fill: `hsl(${hue} 60% 55%)`, stroke: "currentColor", "stroke-width": 0.5 }));
-      if (owners.length <= 64) {
-        const [tx, ty] = point(i + 0.5, 104);
-        svg.append(svgNode("text", { x: tx, y: ty, "text-anchor": "middle", style: "font-size:8px" }, owner));
-      }
-    });
-    return [svg];
+  const rings = new Rings(found, svgNode, element);
+  byId("ring-section").hidden = rings.rings.length === 0;
+  function showRing() {
+    if (rings.rings.length === 0) return;
+    const parts = rings.beside(steps[here]);
+    if (parts) byId("ring").replaceChildren(...parts);
   }
+  byId("ring").addEventListener("click", (event) => {
+    const button = event.target.closest("[data-ring]");
+    if (!button) return;
+    rings.chosen = Number(button.dataset.ring);
+    showRing();
+    byId("ring").querySelector("[aria-pressed=true]").focus();
+  });
 
   // ---- moving
 
@@ -329,6 +321,7 @@
     draw();
     showStep();
     showState();
+    showRing();
   }
 
   // The `count`th step from here that is shown, forward or back.

@@ -141,6 +141,41 @@ TEST_F(SimChecks, a_replay_is_the_same_run) {
   EXPECT_EQ(checks_->message(), first);
 }
 
+TEST_F(SimChecks, a_failure_leaves_the_rings_of_its_end) {
+  const auto parted = [](World& world) {
+    form_cluster(world);
+    world.isolate("n3");
+    (void)world.remove("n1", "n3");
+    world.run_for(5s);
+    world.expect(false, "something", "something else");
+  };
+  const auto rings = [&](const std::vector<std::string>& modules) {
+    Plan plan = cluster_plan(3);
+    plan.config.modules = modules;
+    plan.config.q = 6;
+    EXPECT_FALSE(run([&] { for_each_seed(1, plan, parted); }));
+    std::ifstream trace(folder_ / "suite.name.trace.jsonl");
+    std::vector<Json> found;
+    for (std::string line; std::getline(trace, line);) {
+      Json step = json::parse_or_throw(line);
+      if (step["event"] == "ring") found.push_back(std::move(step));
+    }
+    return found;
+  };
+  const std::vector<Json> found = rings({"membership", "ring"});
+  ASSERT_EQ(found.size(), 3u);
+  const auto has_n3 = [](const Json& step) {
+    const auto owners = step["data"]["owners"].get<std::vector<std::string>>();
+    EXPECT_EQ(owners.size(), 6u);
+    return std::find(owners.begin(), owners.end(), "n3") != owners.end();
+  };
+  EXPECT_FALSE(has_n3(found[0])) << "n1 knows that it was removed";
+  EXPECT_EQ(found[1]["data"], Json({{"same_as", "n1"}}));
+  EXPECT_EQ(found[2]["node"], "n3");
+  EXPECT_TRUE(has_n3(found[2])) << "n3 does not";
+  EXPECT_TRUE(rings({"membership"}).empty());
+}
+
 TEST_F(SimChecks, a_replay_of_something_else_says_so) {
   EXPECT_FALSE(run([&] { for_each_seed(8, membership_plan(), broken_on_seed_3); }));
   Checks::Options options;
