@@ -14,6 +14,7 @@ from dynamolab.ui import harmless
 from dynamolab.viewer import model
 
 FOLDER = Path(__file__).parent
+SCRIPTS = ("states.js", "rings.js", "viewer.js")
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ def page_of(steps: list[dict[str, Any]], failure: Failure, left_out: int = 0) ->
         left_out=left_out,
         data=_in_script(data),
         style=(FOLDER / "viewer.css").read_text(encoding="utf-8"),
-        scripts=[(FOLDER / name).read_text(encoding="utf-8") for name in ("states.js", "rings.js", "viewer.js")],
+        scripts=[(FOLDER / name).read_text(encoding="utf-8") for name in SCRIPTS],
     )
 
 
