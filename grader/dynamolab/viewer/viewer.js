@@ -285,6 +285,7 @@
 
   const rings = new Rings(found, svgNode, element);
   byId("ring-section").hidden = rings.rings.length === 0;
+  if (rings.rings.length > 1) byId("ring-details").open = true; // Rarely the cause, often a part of it.
   function showRing() {
     if (rings.rings.length === 0) return;
     const parts = rings.beside(steps[here]);
