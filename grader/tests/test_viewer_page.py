@@ -111,6 +111,9 @@ def test_ring_is_that_of_the_node_at_hand_and_shows_where_the_key_lies(browser: 
     page.press("ArrowLeft")
     assert page.run(label).endswith("n3 has 4; cart lies in virtual node 2")
     assert "its preference list: n3, n1" in page.run(f"{ring}.textContent")
+    assert "4 of them lie elsewhere at n1; virtual node 2 is n3's here and n1's there." in page.run(
+        f"{ring}.textContent"
+    )
     assert page.run(f"{ring}.querySelectorAll('.arc').length") == 8
     assert page.run(f"{ring}.querySelectorAll('.arc.here').length") == 1
     page.press("ArrowLeft")

@@ -26,7 +26,7 @@ class Rings {
     const drawn = `${which} ${key}`;
     if (drawn === this.drawn) return null;
     this.drawn = drawn;
-    return [...this.#choice(which), this.#picture(ring, key), this.#shares(ring), ...this.#keys(ring, key)];
+    return [...this.#choice(which), this.#picture(ring, key), this.#shares(ring), ...this.#difference(which), ...this.#keys(ring, key)];
   }
 
   #choice(which) {
@@ -77,6 +77,20 @@ class Rings {
     const counts = new Map();
     for (const owner of ring.owners) counts.set(owner, (counts.get(owner) ?? 0) + 1);
     return [...this.colours.keys()].flatMap((host) => (counts.has(host) ? [[host, counts.get(host)]] : []));
+  }
+
+  // Against the first ring; of the first one, against the second.
+  #difference(which) {
+    if (this.rings.length === 1) return [];
+    const other = this.rings[which === 0 ? 1 : 0];
+    const { owners, nodes } = this.rings[which];
+    const differs = owners.flatMap((owner, i) => (owner === other.owners[i] ? [] : [i]));
+    const first = differs[0];
+    const words =
+      differs.length === 0
+        ? `${nodes[0]} and ${other.nodes[0]} agree on who owns what; their preference lists differ.`
+        : `${differs.length} of them lie elsewhere at ${other.nodes[0]}; virtual node ${first} is ${owners[first]}'s here and ${other.owners[first] ?? "nobody"}'s there.`;
+    return [this.element("p", {}, words)];
   }
 
   #shares(ring) {
