@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "core/random.h"
+#include "crowded_keys.h"
 #include "sync_node.h"
 
 namespace {
@@ -66,10 +67,12 @@ void hand_over(SyncNode& node) {
   }
 }
 
-/// One after the other: between two of them a tree may need to lose an inner node.
+/// One after the other: between two of them a tree may need to lose an inner node, or at once a
+/// whole way of them: the last keys of all, which go first, lie side by side on the circle.
 void expect_trees_at_each_drop() {
   SyncNode node;
-  const std::vector<std::string> keys = keys_of(5, 2 * kLeafKeys + 4);
+  std::vector<std::string> keys = keys_of(5, 2 * kLeafKeys + 4);
+  for (const std::string& key : keys_within(5, "5a5", kQ, kLeafKeys + 1)) keys.push_back(key);
   node.hold_all(keys);
   for (std::size_t left = keys.size(); left-- > 0;) {
     const std::string& key = keys[left];
