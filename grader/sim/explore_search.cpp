@@ -12,6 +12,7 @@ namespace {
 
 constexpr std::size_t kPiece = 128;  // states whose new events cross together
 constexpr std::size_t kMostRestMoves = 3000;
+constexpr std::size_t kFirstTogether = 16;  // candidates for a rest that are run on at first
 
 class Search {
  public:
@@ -52,6 +53,13 @@ class Search {
   };
   /// What a new event is for: the first state and move that asked for it.
   struct Reason {
+    std::uint32_t number = 0;
+    Move move;
+  };
+
+  /// A candidate on the way to its rest.
+  struct Going {
+    Rest rest;
     std::uint32_t number = 0;
     Move move;
   };
@@ -167,18 +175,24 @@ class Search {
     return !found_;
   }
 
-  /// Runs the candidates on to their rest, side by side.
+  /// Runs the candidates on to their rest; the first few by themselves, so that what never comes to
+  /// rest is not run on a thousand times.
   void complete() {
-    struct Going {
-      Rest rest;
-      std::uint32_t number = 0;
-      Move move;
-    };
-    std::vector<Going> going;
+    std::vector<Going> together;
+    std::size_t most = kFirstTogether;
     for (auto& [score, front] : candidates_) {
-      going.push_back({Rest(space_.scope(), std::move(front.whole)), front.number, {}});
+      together.push_back({Rest(space_.scope(), std::move(front.whole)), front.number, {}});
+      if (together.size() < most) continue;
+      most *= 4;
+      complete(std::exchange(together, {}));
+      if (found_) return;
     }
-    explored_.completions = going.size();
+    complete(std::move(together));
+  }
+
+  /// Side by side, so that their events cross together.
+  void complete(std::vector<Going> going) {
+    explored_.completions += going.size();
     while (!going.empty() && !found_) {
       std::vector<Space::Want> wants;
       std::vector<std::uint32_t> asking;
@@ -232,8 +246,10 @@ std::optional<Move> Rest::next(Space& space, Oracle& oracle) {
   using Kind = Move::Kind;
   const std::size_t nodes = scope_.plan.nodes.size();
   if (++moves_ > kMostRestMoves) {
-    wrong_ = "after " + std::to_string(kMostRestMoves) +
-             " more events without any fault: " + oracle.restless(WholeSight(space, whole_));
+    const std::string wrong = oracle.restless(WholeSight(space, whole_));
+    wrong_ = "after " + std::to_string(kMostRestMoves) + " more events without any fault, " +
+             (wrong.empty() ? "when nothing is missing any more, messages still go back and forth"
+                            : "messages still go back and forth: " + wrong);
     return std::nullopt;
   }
   whole_.timers.fill(1);

@@ -96,8 +96,10 @@ void Recorder::come(const Whole& whole, const Move& move, const Given& given, bo
       add(Step::Kind::crash, node).text = "kill -9";
       return;
     case Kind::restart: {
-      const bool first = space_.local(whole.locals.at(move.node)).starts == 0;
-      add(first ? Step::Kind::start : Step::Kind::restart, node);
+      const Local& local = space_.local(whole.locals.at(move.node));
+      const bool first = local.starts == 0;
+      Step& step = add(first ? Step::Kind::start : Step::Kind::restart, node);
+      if (first && !local.disk->empty()) step.data = disk_text(*local.disk);
       return;
     }
   }

@@ -99,4 +99,11 @@ std::string changes_text(const std::vector<DiskWrite>& writes) {
   return json::text(changes);
 }
 
+std::string disk_text(const Disk& disk) {
+  std::vector<DiskWrite> writes;
+  writes.reserve(disk.size());
+  for (const auto& [place, value] : disk) writes.push_back({place.first, place.second, value});
+  return changes_text(writes);
+}
+
 }  // namespace dynamo::sim

@@ -13,6 +13,8 @@ namespace dynamo::sim {
 /// keys (spaces "state" and "hints") and events of the history are told in full, other text as it
 /// is, and of what only the solution can read, the number of bytes. At most `kMostTold` keys.
 std::string changes_text(const std::vector<DiskWrite>& writes);
+/// A whole disk, in the same way.
+std::string disk_text(const Disk& disk);
 inline constexpr std::size_t kMostTold = 64;
 
 }  // namespace dynamo::sim

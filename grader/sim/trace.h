@@ -17,7 +17,7 @@ namespace dynamo::sim {
 /// out.
 struct Step {
   enum class Kind : std::uint8_t {
-    start,    ///< A node begins. text: "first of a new cluster" if the operator's flag is set.
+    start,    ///< A node begins. text: the operator's flag, if set; data: what is on its disk.
     send,     ///< peer, message, id: the call that it belongs to, data
     receive,  ///< As send; writes: what the handler that took it wrote.
     drop,     ///< text: why nobody got it.

@@ -126,6 +126,17 @@ def test_ring_is_that_of_the_node_at_hand_and_shows_where_the_key_lies(browser: 
     assert page.run("document.getElementById('ring-section').hidden"), "no node told a ring"
 
 
+def test_state_begins_with_what_lay_on_the_disk(browser: Page, tmp_path: Path) -> None:
+    steps = small_trace()
+    steps[0]["data"] = {"given": {"last stamp": "from before"}}
+    page = shown(browser, steps, tmp_path)
+    page.press("Home")
+    assert "from before" in page.run("document.querySelector('#state .changed').textContent")
+    assert "from before" not in page.run("document.getElementById('step').textContent")
+    page.press("End")
+    assert "from before" in page.run("document.getElementById('state').textContent")
+
+
 def test_other_end_of_a_message_is_a_key_away(browser: Page, tmp_path: Path) -> None:
     page = shown(browser, small_trace(), tmp_path)
     page.run("location.hash = ''; document.getElementById('first').click()")

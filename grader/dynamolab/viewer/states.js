@@ -1,5 +1,5 @@
 "use strict";
-// What each node holds after a step: the sum of what its commits wrote since its disk was new.
+// What each node holds after a step: what lay on its disk at its start, and what its commits wrote.
 
 class States {
   static EVERY = 200; // Between two checkpoints; a jump replays at most so many steps.
@@ -44,7 +44,7 @@ class States {
       node.full = step.event === "disk_full";
       changed.add("life");
     }
-    if (step.event === "commit" && step.data && typeof step.data === "object") {
+    if (["start", "commit"].includes(step.event) && step.data && typeof step.data === "object") {
       for (const [space, entries] of Object.entries(step.data)) {
         node.disk[space] ??= {};
         for (const [key, value] of Object.entries(entries)) {

@@ -244,7 +244,7 @@
       parts.push(element("p", { className: "gone" }, "Nobody received this message."));
     }
     if (step.text && !(step.words ?? "").includes(step.text)) parts.push(element("p", {}, step.text));
-    if (step.data !== undefined && step.event !== "commit") {
+    if (step.data !== undefined && !["start", "commit"].includes(step.event)) {
       parts.push(element("details", { open: true }, element("summary", {}, "what it says"), element("pre", {}, JSON.stringify(step.data, null, 1))));
     }
     byId("step").replaceChildren(...parts);

@@ -45,6 +45,11 @@ TEST(StateWords, events_text_erasures_and_sizes) {
   EXPECT_EQ(told["state"]["k"], "no state") << "a student's own use of the space stays readable";
 }
 
+TEST(StateWords, a_whole_disk_reads_like_a_commit_that_wrote_it) {
+  const Disk disk = {{{"mine", "name"}, "plain text"}, {{"other", "k"}, "v"}};
+  EXPECT_EQ(disk_text(disk), changes_text({{"mine", "name", "plain text"}, {"other", "k", "v"}}));
+}
+
 TEST(StateWords, many_writes_are_counted) {
   std::vector<DiskWrite> writes;
   for (std::size_t i = 0; i < kMostTold + 5; ++i) writes.push_back({"s", std::to_string(i), "v"});
