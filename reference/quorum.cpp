@@ -285,7 +285,12 @@ class Debts {
   /// Settles what `node` has confirmed. False: sending more at once would be in vain.
   bool take(const NodeId& node, const UpdateReply& reply, const Batch& batch) {
     const bool introduced = introductions_.differs(node);
-    if (!introductions_.heard(node, reply.known)) return !introduced;
+    if (!introductions_.heard(node, reply.known)) {
+      for (const auto& [key, sent] : batch) {  // told twice, it knows another history all the same
+        if (introduced) waiting_.declines(node, key, sent.number);
+      }
+      return !introduced;
+    }
     std::set<std::string> confirmed;
     for (const Copy& copy : reply.confirmed) {
       const auto sent = batch.find(copy.key);

@@ -54,9 +54,10 @@ TEST(quorum, a_get_is_answered_when_r_hosts_have_answered) {
   }
 }
 
-TEST(quorum, an_owner_that_is_still_receiving_does_not_count) {
+/// Of three members all are owners: in sloppy mode, too, there is nobody else to ask.
+void judge_a_receiving_owner(const std::string& mode) {
   for (const std::uint32_t r : {2u, 3u}) {
-    QuorumNode node("strict");
+    QuorumNode node(mode, 3);
     const std::string key = node.key(true);
     const std::vector<NodeId> others = node.others(key);
     node.peers[others[0]].holding = Holding::not_mine;
@@ -64,7 +65,7 @@ TEST(quorum, an_owner_that_is_still_receiving_does_not_count) {
     const RequestToken get = node.get(key, r);
     node.pass(100ms);
     if (const auto outcome = node.shown_to(get)) {
-      violation("r=" + std::to_string(r) + ", and " + others[0] +
+      violation(mode + " mode, r=" + std::to_string(r) + ", and " + others[0] +
                     " said \"not mine\", which is no " + "answer: the client hears nothing yet",
                 words(outcome));
     }
@@ -75,6 +76,97 @@ TEST(quorum, an_owner_that_is_still_receiving_does_not_count) {
       violation("n1 and " + others[1] + " have answered: two hosts, and r=" + std::to_string(r),
                 words(outcome));
     }
+  }
+}
+
+TEST(quorum, an_owner_that_is_still_receiving_does_not_count) {
+  judge_a_receiving_owner("strict");
+  judge_a_receiving_owner("sloppy");
+}
+
+bool tells_all(const Known& known, const History& history) {
+  return std::all_of(history.begin(), history.end(), [&](const Event& event) {
+    return std::find(known.events.begin(), known.events.end(), event) != known.events.end();
+  });
+}
+
+/// An owner who does not know the members that n1 knows says that it has nothing, and says it
+/// again.
+void judge_nothing_under_another_history(const std::string& mode, Holding holding) {
+  QuorumNode node(mode);
+  const std::string key = node.key(true);
+  const std::vector<NodeId> others = node.others(key);
+  Peer& odd = node.peers[others[0]];
+  odd.conduct = Conduct::another_history;
+  odd.holding = holding;
+  node.peers[others[1]].delay = 200ms;
+  const RequestToken get = node.get(key, 2);
+  node.pass(100ms);
+  const std::string said = mode + " mode, r=2, and " + others[0] + " answers \"" +
+                           name_of(holding) + "\" under another history: ";
+  if (const auto outcome = node.shown_to(get)) {
+    violation(said + "that is no answer, so the client hears nothing yet", words(outcome));
+  }
+  node.pass(node.deadline);
+  if (odd.reads != 2 || !tells_all(odd.known.back(), node.history)) {
+    violation(said + "it is sent one more Read, with n1's events",
+              odd.reads == 2 ? "the last one lacks some of them"
+                             : "it is sent " + std::to_string(odd.reads) + " Reads");
+  }
+  const auto outcome = node.shown_to(get);
+  if (!succeeded(outcome) || outcome->got != 2) {
+    violation(said + "n1 and " + others[1] + " have answered, got 2", words(outcome));
+  }
+}
+
+void judge_found_under_another_history(const std::string& mode) {
+  QuorumNode node(mode);
+  const std::string key = node.key(true);
+  const std::vector<NodeId> others = node.others(key);
+  node.peers[others[0]].conduct = Conduct::another_history;
+  node.peers[others[0]].finds(version_of(others[0], "milk"));
+  node.peers[others[1]].conduct = Conduct::is_silent;
+  const RequestToken get = node.get(key, 2);
+  node.pass(node.deadline);
+  const auto outcome = node.shown_to(get);
+  if (succeeded(outcome) && outcome->got == 2 && outcome->state.value()) return;
+  violation(mode + " mode, r=2; n1 has answered, and " + others[0] +
+                " has found milk, though under another history: that counts",
+            words(outcome));
+}
+
+/// It learns n1's events from the second Read, and then is no more what it was.
+void judge_the_second_answer(const std::string& mode) {
+  QuorumNode node(mode);
+  const std::string key = node.key(true);
+  const std::vector<NodeId> others = node.others(key);
+  Peer& odd = node.peers[others[0]];
+  odd.conduct = Conduct::another_history;
+  odd.delay = 50ms;
+  const RequestToken get = node.get(key, 3);
+  node.pass(60ms);
+  node.lone.say(others[0] + " has learned n1's events, and a state from somebody else");
+  odd.conduct = Conduct::confirms;
+  odd.finds(version_of(others[0], "milk"));
+  node.pass(node.deadline);
+  const auto outcome = node.shown_to(get);
+  const std::string twice = mode + " mode, r=3; " + others[0] + " was asked twice, and its " +
+                            "second answer is the one that counts: ";
+  if (!succeeded(outcome) || outcome->state.value() != odd.state) {
+    violation(twice + "the client is shown milk", words(outcome));
+  }
+  if (was_sent(odd, key) || !was_sent(node.peers[others[1]], key, *odd.state)) {
+    violation(twice + "so " + others[1] + " is sent the merge, and nobody else is",
+              was_sent(odd, key) ? others[0] + " is sent it" : others[1] + " is not");
+  }
+}
+
+TEST(quorum, under_another_history_only_what_is_found_counts) {
+  for (const std::string mode : {"strict", "sloppy"}) {
+    judge_nothing_under_another_history(mode, Holding::absent);
+    judge_nothing_under_another_history(mode, Holding::not_mine);
+    judge_found_under_another_history(mode);
+    judge_the_second_answer(mode);
   }
 }
 
@@ -116,17 +208,31 @@ TEST(quorum, owners_merge_updates_and_answer_reads) {
   }
 }
 
+/// A history may be long: who has it is not sent it with each message.
+void judge_equal_histories() {
+  QuorumNode node("strict");
+  const std::string key = node.key(true);
+  const Known reply = node.ask(Read{node.known(), key}).known;
+  (void)node.put(key, "milk", 3, 1);
+  (void)node.get(key, 3);
+  node.pass(1s);
+  for (const NodeId& owner : node.others(key)) {
+    const std::vector<Known>& sent = node.peers[owner].known;
+    const bool none = std::all_of(sent.begin(), sent.end(),
+                                  [](const Known& known) { return known.events.empty(); });
+    if (none && reply.events.empty()) continue;
+    violation("all know the same history: messages carry its digest, and none of its events",
+              none ? "a reply of n1's carries some" : "a message to " + owner + " carries some");
+  }
+}
+
 TEST(quorum, other_histories_are_told_and_learned) {
+  judge_equal_histories();
   QuorumNode node("strict");
   const std::string key = node.key(true);
   const HistoryDigest mine = digest_of(node.history);
-  const auto tells_all = [&](const Known& known) {
-    return std::all_of(node.history.begin(), node.history.end(), [&](const Event& event) {
-      return std::find(known.events.begin(), known.events.end(), event) != known.events.end();
-    });
-  };
   const auto judge = [&](const std::string& what, const Known& known) {
-    if (known.digest == mine && tells_all(known)) return;
+    if (known.digest == mine && tells_all(known, node.history)) return;
     violation("the other's digest is not n1's, so n1's reply to " + what +
                   " carries n1's own digest, and all its events",
               known.digest == mine ? "it lacks some of them" : "it carries another digest");
@@ -150,7 +256,8 @@ TEST(quorum, other_histories_are_told_and_learned) {
   node.pass(3s);
   for (const NodeId& owner : node.others(key)) {
     const std::vector<Known>& sent = node.peers[owner].known;
-    if (std::any_of(sent.begin(), sent.end(), tells_all)) continue;
+    const auto told = [&](const Known& known) { return tells_all(known, node.history); };
+    if (std::any_of(sent.begin(), sent.end(), told)) continue;
     violation("when " + owner +
                   "'s reply has shown another digest, n1's next Update to it carries " +
                   "n1's events: the two become equal though no gossip runs",

@@ -85,7 +85,35 @@ TEST(quorum, a_host_counts_once_however_often_it_confirms) {
   }
 }
 
+/// Of the two other owners one refuses, and one knows another history until it has heard n1's.
+void judge_one_more_message(bool learns) {
+  NodeSetup setup = quorum_setup("strict");
+  setup.config.retry_period = std::chrono::hours(1000);
+  QuorumNode node(setup);
+  const std::string key = node.key(true);
+  const NodeId odd = node.others(key)[0];
+  node.peers[node.others(key)[1]].conduct = Conduct::refuses;
+  node.peers[odd].conduct = Conduct::another_history;
+  node.peers[odd].delay = 50ms;
+  const RequestToken put = node.put(key, "milk", 2, 1);
+  node.pass(60ms);
+  if (learns) {
+    node.lone.say(odd + " has learned n1's events");
+    node.peers[odd].conduct = Conduct::confirms;
+  }
+  node.pass(node.deadline / 2);
+  const auto outcome = node.told(put);
+  const std::string what = "w=2, and the reply of " + odd + " shows another history: that is " +
+                           "worth one more message at once, long before the next retry_period, ";
+  if (learns && !done(outcome)) violation(what + "and that one is confirmed", words(outcome));
+  if (!learns && !not_met(outcome, 2, 1)) {
+    violation(what + "and not more; after it nobody is left", words(outcome));
+  }
+}
+
 TEST(quorum, a_confirmation_counts_only_for_what_was_sent_and_under_equal_digests) {
+  judge_one_more_message(true);
+  judge_one_more_message(false);
   struct Wrong {
     Conduct conduct;
     std::string why;
@@ -210,6 +238,15 @@ TEST(quorum, a_full_disk_refuses_a_put_and_confirms_nothing) {
                              : "an Update goes to " + list(receivers(node, key, others)));
   }
   node.lone.set_room(1 << 30);
+  Coordinate senseless = put;
+  senseless.id.sequence = 2;
+  senseless.version.context = "no context of anybody's";
+  const CoordinateReply other = node.ask(senseless);
+  if (other.pending || other.outcome.status.ok() ||
+      other.outcome.status.error().code != ErrorCode::invalid_argument) {
+    violation("the store takes no version with a context that is none: the client hears just that",
+              other.pending ? "there is no answer yet" : words(other.outcome));
+  }
   const CoordinateReply again = node.ask(put);
   if (!again.mine || !done(again.outcome) || !node.held(key)) {
     violation("the disk has room again: the same request is executed now, and done",

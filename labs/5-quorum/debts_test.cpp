@@ -98,7 +98,58 @@ struct Removal {
   NodeId stays;
 };
 
+/// n1 owes a put, and then owns the key no more.
+void judge_who_is_no_owner_any_more() {
+  QuorumNode node("strict");
+  History later = node.history;
+  std::size_t members = 5;
+  std::string key;
+  while (key.empty()) {  // one that n1 owns before the joins and not after them
+    later = then(later, node_name(++members), Change::join);
+    node.peers[node_name(members)];
+    QuorumNode after("strict", members);
+    for (std::size_t i = 0; key.empty() && i < 8; ++i) {
+      if (!among(after.owners(node.key(true, i)), "n1")) key = node.key(true, i);
+    }
+  }
+  node.all(Conduct::is_silent);
+  (void)node.put(key, "milk", 1, 1);
+  node.pass(1s);
+  node.learn(later);
+  node.lone.say("others have joined, and n1 owns " + key + " no more; all confirm");
+  node.all(Conduct::confirms);
+  node.pass(4s);
+  for (const NodeId& owner : node.owners(key)) {
+    if (was_sent(node.peers[owner], key, node.held(key)->state)) continue;
+    violation("n1's debt goes on though it is no owner any more: each of today's, " +
+                  list(node.owners(key)) + ", is owed the put",
+              owner + " is not sent it");
+  }
+}
+
+/// An owner has confirmed, leaves, and joins again, perhaps with another disk.
+void judge_who_has_left_and_is_back() {
+  QuorumNode node("strict", 3);
+  const std::string key = node.key(true);
+  const std::vector<NodeId> others = node.others(key);
+  node.peers[others[1]].conduct = Conduct::is_silent;
+  (void)node.put(key, "milk", 2, 1);
+  node.pass(1s);
+  node.look_anew();
+  node.learn(then(node.history, others[0], Change::leave));
+  node.learn(then(node.history, others[0], Change::join));
+  node.lone.say(others[0] + ", which had confirmed the put, has left, and has joined again");
+  node.peers[others[0]].had.clear();
+  node.pass(4s);
+  if (was_sent(node.peers[others[0]], key, node.held(key)->state)) return;
+  violation(others[1] + " has not confirmed the put, so its debt is open, and when the history " +
+                "grows all of today's owners are owed it again",
+            others[0] + " is sent no state");
+}
+
 TEST(quorum, when_owners_change_those_of_today_are_owed_and_count) {
+  judge_who_is_no_owner_any_more();
+  judge_who_has_left_and_is_back();
   QuorumNode node("strict", 6);
   Removal removal(node);
   const std::string key = removal.key;
