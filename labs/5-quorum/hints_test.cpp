@@ -41,9 +41,31 @@ struct Keeper {
   State state = version_of("n2", "milk");
 };
 
+/// A node that sends none may be sent one all the same: its sender has another mode, or had.
+void judge_a_hint_in_strict_mode() {
+  QuorumNode node("strict");
+  const Keeper keeper(node);
+  if (node.hint(keeper.key)) return;
+  violation("in strict mode, too, n1 keeps a hint that comes", "`hints` has nothing for it");
+}
+
+/// "Or do you hold this already?"
+void judge_a_hint_without_a_state(const Keeper& keeper) {
+  Copy copy = copy_of(keeper.key, version_of("n4", "tea"));
+  copy.state.reset();
+  if (!keeps(keeper.node.ask(StoreHints{keeper.node.known(), {{keeper.owner, copy}}}), copy)) {
+    return;
+  }
+  violation("a hint without a state, and with the hash of one that n1 does not keep: n1 cannot " +
+                std::string("keep it, and does not confirm it"),
+            "it confirms it");
+}
+
 TEST(quorum, a_hint_is_kept_apart_and_confirmed_when_it_is_durable) {
+  judge_a_hint_in_strict_mode();
   QuorumNode node("sloppy");
   Keeper keeper(node);
+  judge_a_hint_without_a_state(keeper);
   const auto kept = node.hint(keeper.key);
   if (!kept || !(kept->state == keeper.state)) {
     violation("when n1 confirms a hint, its state is on n1's disk, in `hints`: [milk]",
@@ -109,7 +131,32 @@ TEST(quorum, a_full_disk_keeps_no_hint) {
   }
 }
 
+/// One state, which two peers have sent, each for another owner.
+void judge_a_hint_for_two_owners() {
+  QuorumNode node("sloppy");
+  Keeper keeper(node);
+  const NodeId first = keeper.owner;
+  keeper.owner = keeper.owners[2];
+  keeper.give(keeper.state);
+  node.lone.say(keeper.owner + " is back; n1 was given the same hint for " + first);
+  node.peers[keeper.owner].conduct = Conduct::confirms;
+  node.pass(3s);
+  const std::string why = "n1 was given the state for " + first + " and for " + keeper.owner + ": ";
+  if (!node.hint(keeper.key)) {
+    violation(why + "it keeps the hint, since " + first + " has not confirmed it", "it is gone");
+  }
+  node.peers[first].conduct = Conduct::confirms;
+  node.pass(3s);
+  for (const NodeId& owner : {first, keeper.owner}) {
+    if (was_sent(node.peers[owner], keeper.key, keeper.state)) continue;
+    violation(why + "both are sent it", owner + " is not");
+  }
+  if (node.hint(keeper.key))
+    violation(why + "both have confirmed it: it goes", "it is still there");
+}
+
 TEST(quorum, a_hint_goes_when_its_owner_has_confirmed_the_very_state_kept) {
+  judge_a_hint_for_two_owners();
   QuorumNode node("sloppy");
   Keeper keeper(node);
   const auto must_keep = [&](const std::string& why) {
@@ -239,7 +286,28 @@ TEST(quorum, a_hint_for_a_removed_node_goes_to_the_owners_of_today) {
   }
 }
 
+/// There is no room in `store` when n1 becomes an owner, and there is some later.
+void judge_a_keeper_without_room() {
+  QuorumNode node("sloppy", 4);
+  Keeper keeper(node);
+  keeper.give(version_of("n3", std::string(20'000, 'v')));
+  node.lone.set_room(kNearlyFull);
+  node.lone.say(keeper.owner + " is removed, and n1 becomes an owner, with a disk that is full");
+  node.learn(then(node.history, keeper.owner, Change::leave));
+  node.pass(3s);
+  if (!node.hint(keeper.key)) {
+    violation("n1 has no room in `store` for what it kept: it keeps the hint", "it is gone");
+  }
+  node.lone.set_room(1 << 30);
+  node.pass(3s);
+  if (node.held(keeper.key) && !node.hint(keeper.key)) return;
+  violation("the disk has room again: within a few retry periods n1 has in `store` what it kept, " +
+                std::string("and `hints` is empty"),
+            node.hint(keeper.key) ? "the hint is still there" : "`store` has nothing");
+}
+
 TEST(quorum, a_keeper_that_becomes_an_owner_owns_what_it_kept) {
+  judge_a_keeper_without_room();
   QuorumNode node("sloppy", 4);
   Keeper keeper(node);
   node.lone.say(keeper.owner + " is removed, and n1 becomes an owner");

@@ -175,6 +175,11 @@ TEST(quorum, a_node_that_is_no_owner_coordinates_with_a_hint_for_all_of_them) {
               : reply.pending ? "not finished yet"
                               : words(reply.outcome));
   }
+  const CoordinateReply again = node.ask(coordinate);
+  if (!again.mine || again.pending || !done(again.outcome)) {
+    violation("the same request once more, w=1: what is here is in `hints`, and counts: done",
+              again.pending ? "not finished yet" : words(again.outcome));
+  }
   if (node.hint_value(key) != "[milk]" || node.held(key)) {
     violation("n1 is no owner of " + key + ": the write goes into `hints`, and not into `store`",
               "`hints` has " + node.hint_value(key) + ", `store` " + node.value(key));
