@@ -250,6 +250,8 @@ def _judged(check: Check, verdicts: dict[str, checks.Verdict]) -> CheckResult:
         teaches=check.teaches,
         why=check.why,
         hint=check.hint,
+        show=check.show,
+        void=check.void,
     )
 
 

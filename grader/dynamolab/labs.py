@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,9 +13,19 @@ import jsonschema
 
 from dynamolab.errors import LabError
 from dynamolab.paths import LABS, PACKAGE, shown
+from dynamolab.results import Show
 from dynamolab.suggest import did_you_mean
 
 FEWEST_POINTS_WITHOUT_FAULTS = 40  # LABS.md, "Partial credit".
+
+
+@dataclass(frozen=True)
+class Hidden:
+    """How a hidden check runs the public one that it widens."""
+
+    widens: str
+    seeds: int | None = None  # Worlds from each of the class's seeds on; None: what the check asks for.
+    scope: Mapping[str, int] = field(default_factory=dict)  # Of an exploration: budgets and bounds.
 
 
 @dataclass(frozen=True)
@@ -37,6 +47,9 @@ class Check:
     wrong: str = ""  # Of kind plan: the known-wrong solution that the student's plan must fail.
     mixed: bool = False  # Nodes of the reference stand beside the solution's.
     bounded: bool = False  # An exploration that passes though it ends at its bound of states.
+    hidden: Hidden | None = None  # Of a course: data that widens a public check (grader/hidden).
+    show: Show = Show.ALL  # What a student sees of its result.
+    void: bool = False  # A course credits everyone with it.
 
 
 @dataclass(frozen=True)

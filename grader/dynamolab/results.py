@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from dynamolab.leaderboard import Leaderboard
 
 SCHEMA = "dynamo-labs/results/1"
+HIDDEN_WORDS = "a hidden check: what it saw is told when the course discloses it"
 
 
 class Outcome(str, Enum):
@@ -23,6 +24,15 @@ class Outcome(str, Enum):
     FAIL = "fail"
     SKIP = "skip"
     INCONCLUSIVE = "inconclusive"
+
+
+class Show(str, Enum):
+    """What a student sees of a check's result. Only hidden checks, before they are disclosed, show less
+    than all."""
+
+    ALL = "all"
+    OUTCOME = "outcome"  # That it passed or not, and its points; no message, no replay.
+    NOTHING = "nothing"
 
 
 EXIT_CODES = {Outcome.PASS: 0, Outcome.FAIL: 1, Outcome.SKIP: 1, Outcome.INCONCLUSIVE: 2}
@@ -37,6 +47,11 @@ def combined(outcomes: Iterable[Outcome]) -> Outcome:
     return Outcome.PASS if seen == {Outcome.PASS} else Outcome.FAIL
 
 
+def counted(checks: Iterable[CheckResult]) -> Iterator[Outcome]:
+    """The outcomes that decide on a lab's: one of a void check is nobody's fault, and counts as a pass."""
+    return (Outcome.PASS if check.void else check.outcome for check in checks)
+
+
 def points_words(points: int, of: int | None = None) -> str:
     """"3/4", or "3"; a dash for what gives no points."""
     if not (points if of is None else of):
@@ -46,7 +61,8 @@ def points_words(points: int, of: int | None = None) -> str:
 
 @dataclass
 class CheckResult:
-    """How one check ended. ``points`` are given only for a pass."""
+    """How one check ended. ``points`` are given for a pass, and to everyone if the course has voided the
+    check."""
 
     id: str
     title: str
@@ -61,10 +77,20 @@ class CheckResult:
     why: str = ""
     hint: str = ""
     view: str | None = None  # The failure drawn: a page to open.
+    show: Show = Show.ALL
+    void: bool = False
 
     @property
     def points(self) -> int:
-        return self.max_points if self.outcome is Outcome.PASS else 0
+        return self.max_points if self.void or self.outcome is Outcome.PASS else 0
+
+    def for_students(self) -> CheckResult | None:
+        """What a student may read of it; None: nothing."""
+        if self.show is Show.NOTHING:
+            return None
+        if self.show is Show.ALL:
+            return self
+        return replace(self, message=HIDDEN_WORDS, replay=None, view=None)
 
     def document(self) -> dict[str, Any]:
         return {
@@ -82,6 +108,8 @@ class CheckResult:
             "teaches": self.teaches,
             "why": self.why,
             "hint": self.hint,
+            "show": self.show.value,
+            "void": self.void,
         }
 
 
@@ -106,7 +134,11 @@ class LabResult:
 
     @property
     def outcome(self) -> Outcome:
-        return combined(check.outcome for check in self.checks)
+        return combined(counted(self.checks))
+
+    def for_students(self) -> LabResult:
+        seen = [check.for_students() for check in self.checks]
+        return replace(self, checks=[check for check in seen if check is not None])
 
     def document(self) -> dict[str, Any]:
         document = {
@@ -146,7 +178,11 @@ class Results:
 
     @property
     def outcome(self) -> Outcome:
-        return combined(check.outcome for lab in self.labs for check in lab.checks)
+        return combined(outcome for lab in self.labs for outcome in counted(lab.checks))
+
+    def for_students(self) -> Results:
+        """The same without what hidden checks keep to themselves until the course discloses them."""
+        return replace(self, labs=[lab.for_students() for lab in self.labs])
 
     @property
     def exit_code(self) -> int:

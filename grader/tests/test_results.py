@@ -12,7 +12,7 @@ from rich.console import Console
 from dynamolab import labs, render_html, render_terminal
 from dynamolab.errors import LabError
 from dynamolab.leaderboard import Figures, Leaderboard
-from dynamolab.results import CheckResult, LabResult, Outcome, Results, combined, write_json
+from dynamolab.results import CheckResult, LabResult, Outcome, Results, Show, combined, write_json
 
 HOSTILE = "<script>alert(1)</script> \x1b[31mred\x07 \u202egnp.exe & \"'` [bold]no markup[/bold] {{ 7 * 7 }}"
 
@@ -46,6 +46,24 @@ def test_points_are_given_for_a_pass_alone() -> None:
 def test_outcome_and_exit_code(outcomes: list[Outcome], whole: Outcome, code: int) -> None:
     assert combined(outcomes) is whole
     assert results_of(*outcomes).exit_code == code
+
+
+def test_void_check_credits_everyone_and_decides_nothing() -> None:
+    results = results_of(Outcome.PASS, Outcome.FAIL, Outcome.INCONCLUSIVE)
+    for check in results.labs[0].checks[1:]:
+        check.void = True
+    assert (results.points, results.outcome, results.exit_code) == (30, Outcome.PASS, 0)
+
+
+def test_students_read_of_hidden_checks_what_the_course_shows() -> None:
+    results = results_of(Outcome.FAIL, Outcome.FAIL, Outcome.FAIL, message="lost at seed 4711")
+    for check, show in zip(results.labs[0].checks, Show, strict=True):
+        check.show, check.replay = show, "x.replay.json"
+    whole, outcome = results.for_students().labs[0].checks
+    assert (whole.message, whole.replay) == ("lost at seed 4711", "x.replay.json")
+    assert (outcome.outcome, outcome.replay) == (Outcome.FAIL, None)
+    assert "4711" not in outcome.message
+    assert results.labs[0].checks[2].message == "lost at seed 4711"
 
 
 def test_document_fits_its_schema() -> None:
