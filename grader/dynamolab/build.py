@@ -143,6 +143,10 @@ class Framework:
     def replay_recordings(self) -> Path:
         return self.folder / "grader" / "sim" / "replay-recordings"
 
+    @property
+    def run_plan(self) -> Path:
+        return self.folder / "grader" / "sim" / "run-plan"
+
     def build(self, targets: Sequence[str]) -> None:
         """Configures if need be, and builds. GraderTrouble with the compiler's words if it fails."""
         told = sys.stderr.isatty()  # There the bar says it.

@@ -42,6 +42,18 @@ COMMANDS = (
         "the checks, what each teaches, its points",
         "./lab list 1",
     ),
+    Command(
+        "why",
+        "dynamolab.commands.why",
+        "why a check cost its points, from the results",
+        "./lab why results/20261014-lab1 older_join_never_resurrects",
+    ),
+    Command(
+        "viva",
+        "dynamolab.commands.viva",
+        "questions on a run of a student's own code, with answers",
+        "./lab viva submissions/ann 5",
+    ),
     Command("watch", "dynamolab.commands.watch", "grade a lab again at each save", "./lab watch 1"),
     Command(
         "replay",

@@ -14,6 +14,7 @@ from dynamolab import build, checks, fault_plans, leaderboard, rules, ui, viewer
 from dynamolab.labs import Check, Lab
 from dynamolab.paths import RESULTS, shown, working_folder
 from dynamolab.results import CheckResult, LabResult, Outcome, Results, write_json
+from dynamolab.semester import versions
 from dynamolab.solutions import Modules, Solution
 
 KEPT_RUNS = 20
@@ -104,6 +105,7 @@ def grade(request: Request) -> Results:
         command=request.command,
         supplied=request.solution.supplied_words,
         options=request.solution.options,
+        grader=versions.grader(),
     )
     for lab in request.labs:
         results.labs.append(_grade_lab(request, lab, framework, for_nodes, folder))
@@ -139,7 +141,9 @@ def _grade_lab(
         runnable = _of_kind(chosen, "plan")
     if runnable:
         verdicts |= _run(request, lab, runnable, framework, for_nodes, built, folder)
-    result.checks = [_judged(check, verdicts) for check in chosen]
+    result.checks = [
+        replace(_judged(check, verdicts), hash=versions.of_check(lab, check)) for check in chosen
+    ]
     if request.leaderboard and not lab.has_module:
         result.leaderboard = _leaderboard(lab, result, built.node, framework, folder)
     for check in result.checks:

@@ -79,6 +79,7 @@ class CheckResult:
     view: str | None = None  # The failure drawn: a page to open.
     show: Show = Show.ALL
     void: bool = False
+    hash: str = ""  # Of what decides the verdict (semester/versions.py).
 
     @property
     def points(self) -> int:
@@ -110,6 +111,7 @@ class CheckResult:
             "hint": self.hint,
             "show": self.show.value,
             "void": self.void,
+            "hash": self.hash,
         }
 
 
@@ -163,6 +165,7 @@ class Results:
     seconds: float = 0.0
     supplied: list[str] = field(default_factory=list)  # What --with said: "reference:1".
     options: list[str] = field(default_factory=list)  # What names the solution to ./lab replay.
+    grader: dict[str, str] = field(default_factory=dict)  # Its version and the hash of its sources.
 
     def replay_command(self, check: CheckResult) -> str:
         """What to type to see a failure again; only for a check with a replay file."""
@@ -195,6 +198,7 @@ class Results:
             "solution": self.solution,
             "with": self.supplied,
             "seed": self.seed,
+            "grader": self.grader,
             "points": self.points,
             "max_points": self.max_points,
             "outcome": self.outcome.value,
