@@ -49,6 +49,18 @@ COMMANDS = (
         "./lab why results/20261014-lab1 older_join_never_resurrects",
     ),
     Command(
+        "bundle",
+        "dynamolab.commands.bundle",
+        "pack a graded run into one file, to be sent",
+        "./lab bundle --out question.zip",
+    ),
+    Command(
+        "open",
+        "dynamolab.commands.bundle",
+        "open what ./lab bundle made, and replay its failure",
+        "./lab open question.zip",
+    ),
+    Command(
         "viva",
         "dynamolab.commands.viva",
         "questions on a run of a student's own code, with answers",
