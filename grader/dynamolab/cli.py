@@ -130,6 +130,12 @@ COMMANDS = (
         "make skeleton/ from reference/",
         "./lab skeleton --check",
     ),
+    Command(
+        "variants",
+        "dynamolab.commands.variants",
+        "rules that a course may turn, so that last year's solution loses points",
+        "./lab variants walk=counter-clockwise share=ceil",
+    ),
     Command("test", "dynamolab.commands.test", "the project's own tests", "./lab test"),
     Command(
         "setup",

@@ -16,6 +16,7 @@ BUILD = ROOT / "build"
 RESULTS = ROOT / "results"
 MUTANTS = ROOT / "grader" / "mutants"
 RIGHT = ROOT / "grader" / "right"
+VARIANTS = ROOT / "grader" / "variants"
 HIDDEN = ROOT / "grader" / "hidden"
 SOLUTION_PROJECT = ROOT / "cmake" / "solution"
 

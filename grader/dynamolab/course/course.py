@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from dynamolab.course import hidden
+from dynamolab.course import hidden, variants
 from dynamolab.errors import LabError
 from dynamolab.labs import Check, Lab, load_all, read_json
 from dynamolab.paths import shown
@@ -63,6 +63,7 @@ class Course:
     seeds_count: int = DEFAULT_SEEDS
     disclosed: frozenset[int] = frozenset()
     texts: Mapping[str, str] = field(default_factory=dict)  # late, integrity, licence.
+    variants: Mapping[str, str] = field(default_factory=dict)  # Rules that it turns (variants.py).
     path: Path | None = None  # Its course.json.
 
     def lab(self, number: int) -> Lab | None:
@@ -185,6 +186,7 @@ class _Reader:
             seeds_count=(seeds or {}).get("count", DEFAULT_SEEDS),
             disclosed=disclosed,
             texts={key: document.get(key, "") for key in ("late", "integrity", "licence")},
+            variants=variants.checked(document.get("variants", {}), f"{shown(self._path)}: variants"),
             path=self._path,
         )
 
