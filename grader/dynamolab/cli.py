@@ -66,6 +66,24 @@ COMMANDS = (
         "questions on a run of a student's own code, with answers",
         "./lab viva submissions/ann 5",
     ),
+    Command(
+        "convert",
+        "dynamolab.commands.convert",
+        "results in the format of another system",
+        "./lab convert results.json --to junit --output junit.xml",
+    ),
+    Command(
+        "grade-one",
+        "dynamolab.commands.grade_one",
+        "grade a submission, once, into a folder",
+        "./lab grade-one handin.zip graded/alice",
+    ),
+    Command(
+        "grade-all",
+        "dynamolab.commands.grade_all",
+        "grade the submissions of a class",
+        "./lab grade-all handins --out graded --roster roster.csv",
+    ),
     Command("watch", "dynamolab.commands.watch", "grade a lab again at each save", "./lab watch 1"),
     Command(
         "replay",

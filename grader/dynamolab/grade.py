@@ -6,7 +6,7 @@ import contextlib
 import datetime
 import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -38,6 +38,8 @@ class Request:
     folder: Path | None = None  # Where artifacts go; None: a new one under results/.
     label: str = ""
     leaderboard: bool = False  # Figures for it, of the lab without a module, if all of it passes.
+    # Hears after each verdict how things stand: what has none yet is inconclusive there.
+    on_progress: Callable[[Results], None] | None = None
 
     def chosen(self, lab: Lab) -> list[Check]:
         return [
@@ -53,11 +55,13 @@ class _Tally:
 
     total: int
     bar: ui.Bar
-    done: set[str] = field(default_factory=set)
+    tell: Callable[[dict[str, checks.Verdict]], None]
+    done: dict[str, checks.Verdict] = field(default_factory=dict)
 
     def on_check(self, identifier: str, verdict: checks.Verdict | None) -> None:
         if verdict is not None:
-            self.done.add(identifier)
+            self.done[identifier] = verdict
+            self.tell(dict(self.done))
         self.bar.update(len(self.done), self.total, identifier)
 
 
@@ -108,7 +112,8 @@ def grade(request: Request) -> Results:
         grader=versions.grader(),
     )
     for lab in request.labs:
-        results.labs.append(_grade_lab(request, lab, framework, for_nodes, folder))
+        tell = _teller(request, results, lab)
+        results.labs.append(_grade_lab(request, lab, framework, for_nodes, folder, tell))
     build.prune_solutions(for_nodes.preset)
     viewer.draw_failures(results)
     results.seconds = time.monotonic() - began
@@ -118,17 +123,45 @@ def grade(request: Request) -> Results:
     return results
 
 
+def _teller(
+    request: Request, results: Results, lab: Lab
+) -> Callable[[dict[str, checks.Verdict]], None]:
+    """What tells ``on_progress`` how things stand, given the verdicts of this lab so far."""
+
+    def tell(verdicts: dict[str, checks.Verdict]) -> None:
+        if request.on_progress is None:
+            return
+        later = request.labs[request.labs.index(lab) + 1 :]
+        labs = [*results.labs, _lab_result(request, lab, verdicts)]
+        request.on_progress(
+            replace(results, labs=labs + [_lab_result(request, other, {}) for other in later])
+        )
+
+    return tell
+
+
+def _lab_result(request: Request, lab: Lab, verdicts: dict[str, checks.Verdict]) -> LabResult:
+    parts = {part: title for part, (title, _) in lab.parts.items()}
+    judged = [
+        replace(_judged(check, verdicts), hash=versions.of_check(lab, check))
+        for check in request.chosen(lab)
+    ]
+    return LabResult(lab.number, lab.name, lab.title, judged, parts)
+
+
 def _of_kind(chosen: Sequence[Check], *kinds: str) -> list[Check]:
     return [check for check in chosen if check.kind in kinds]
 
 
 def _grade_lab(
-    request: Request, lab: Lab, framework: build.Framework, for_nodes: build.Framework, folder: Path
+    request: Request,
+    lab: Lab,
+    framework: build.Framework,
+    for_nodes: build.Framework,
+    folder: Path,
+    tell: Callable[[dict[str, checks.Verdict]], None],
 ) -> LabResult:
     chosen = request.chosen(lab)
-    result = LabResult(
-        lab.number, lab.name, lab.title, parts={p: title for p, (title, _) in lab.parts.items()}
-    )
     modules = request.solution.modules(lab)
     label = f"lab{lab.number}-{request.solution.folder.name}"
     built = build.build_node(for_nodes, modules, label)
@@ -140,10 +173,8 @@ def _grade_lab(
         # Fault plans run on stores of the grader's own, whatever the student's code is like.
         runnable = _of_kind(chosen, "plan")
     if runnable:
-        verdicts |= _run(request, lab, runnable, framework, for_nodes, built, folder)
-    result.checks = [
-        replace(_judged(check, verdicts), hash=versions.of_check(lab, check)) for check in chosen
-    ]
+        verdicts |= _run(request, lab, runnable, framework, for_nodes, built, folder, tell)
+    result = _lab_result(request, lab, verdicts)
     if request.leaderboard and not lab.has_module:
         result.leaderboard = _leaderboard(lab, result, built.node, framework, folder)
     for check in result.checks:
@@ -186,12 +217,13 @@ def _run(
     for_nodes: build.Framework,
     built: build.NodeBuild,
     folder: Path,
+    tell: Callable[[dict[str, checks.Verdict]], None],
 ) -> dict[str, checks.Verdict]:
     verdicts: dict[str, checks.Verdict] = {}
     bar: contextlib.AbstractContextManager[ui.Bar]
     bar = contextlib.nullcontext(ui.Bar()) if request.quiet else ui.bar(f"Lab {lab.number}")
     with bar as progress:
-        tally = _Tally(len(chosen), progress)
+        tally = _Tally(len(chosen), progress, tell)
         run = checks.Run(
             built.node,
             folder,

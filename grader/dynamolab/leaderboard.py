@@ -50,6 +50,13 @@ class Leaderboard:
         return f"{' · '.join(told)} ({self.setting})"
 
 
+def of_document(document: dict[str, Any]) -> Leaderboard:
+    """From what ``document`` gave."""
+    return Leaderboard(
+        document["setting"], Figures(**document["puts"]), Figures(**document["gets"])
+    )
+
+
 def measure(node: Path, framework: Framework, folder: Path, load: Load = LOAD) -> Leaderboard:
     """Takes some seconds. GraderTrouble if the store does not get to serve, or falls behind for a
     minute."""

@@ -14,8 +14,9 @@ from dynamolab.results import Results, points_words
 from dynamolab.ui import harmless
 
 
-def render(results: Results, path: Path) -> None:
-    """Writes the report. OSError if the file cannot be written."""
+def render(results: Results, path: Path, folder: Path | None = None) -> None:
+    """Writes the report. ``folder``: where it will lie when it is read, if not where it is written; its
+    links go from there. OSError if the file cannot be written."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(PACKAGE),
         autoescape=True,  # Messages come from a solution.
@@ -24,7 +25,7 @@ def render(results: Results, path: Path) -> None:
         lstrip_blocks=True,
     )
     environment.filters["harmless"] = harmless
-    here = path.resolve().parent
+    here = (folder or path.parent).resolve()
 
     def link(view: str) -> str:
         """From the report to another file of the run."""
@@ -38,5 +39,5 @@ def render(results: Results, path: Path) -> None:
     )
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(path.name + ".part")
-    part.write_text(page, encoding="utf-8")
+    part.write_text(page, encoding="utf-8", errors="backslashreplace")
     part.replace(path)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -80,6 +80,7 @@ class CheckResult:
     show: Show = Show.ALL
     void: bool = False
     hash: str = ""  # Of what decides the verdict (semester/versions.py).
+    rerun: str = ""  # What came of it the first time, if it was run again, alone.
 
     @property
     def points(self) -> int:
@@ -94,7 +95,7 @@ class CheckResult:
         return replace(self, message=HIDDEN_WORDS, replay=None, view=None)
 
     def document(self) -> dict[str, Any]:
-        return {
+        document = {
             "id": self.id,
             "title": self.title,
             "kind": self.kind,
@@ -113,6 +114,7 @@ class CheckResult:
             "void": self.void,
             "hash": self.hash,
         }
+        return document | ({"rerun": self.rerun} if self.rerun else {})
 
 
 @dataclass
@@ -155,6 +157,20 @@ class LabResult:
 
 
 @dataclass
+class Submission:
+    """What was handed in, as it was opened (``submissions/opening.py``)."""
+
+    name: str
+    digest: str  # Of the files that were taken from it; SHA-256.
+    taken: list[str] = field(default_factory=list)  # File names; the others are the skeleton's.
+    notes: list[str] = field(default_factory=list)  # What was odd about it.
+    asked: str = ""  # Names what was graded how: the same is not done twice.
+
+    def document(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+@dataclass
 class Results:
     """One run of ``./lab grade``."""
 
@@ -166,6 +182,7 @@ class Results:
     supplied: list[str] = field(default_factory=list)  # What --with said: "reference:1".
     options: list[str] = field(default_factory=list)  # What names the solution to ./lab replay.
     grader: dict[str, str] = field(default_factory=dict)  # Its version and the hash of its sources.
+    submission: Submission | None = None  # Of ./lab grade-one.
 
     def replay_command(self, check: CheckResult) -> str:
         """What to type to see a failure again; only for a check with a replay file."""
@@ -193,7 +210,7 @@ class Results:
 
     def document(self) -> dict[str, Any]:
         """As results.schema.json says."""
-        return {
+        document = {
             "schema": SCHEMA,
             "solution": self.solution,
             "with": self.supplied,
@@ -206,11 +223,54 @@ class Results:
             "seconds": round(self.seconds, 3),
             "labs": [lab.document() for lab in self.labs],
         }
+        return document | ({"submission": self.submission.document()} if self.submission else {})
+
+
+def read(path: Path) -> Results:
+    """What ``write_json`` wrote of a run. LabError if the file is no such document."""
+    from dynamolab.labs import read_json
+
+    return of_document(read_json(path, "results.schema.json"))
+
+
+def of_document(document: dict[str, Any]) -> Results:
+    """The results again, from a document that fits its schema."""
+    submission = document.get("submission")
+    return Results(
+        solution=document["solution"],
+        seed=document["seed"],
+        labs=[_lab_of(lab) for lab in document["labs"]],
+        command=document.get("command", ""),
+        seconds=document.get("seconds", 0.0),
+        supplied=list(document.get("with", ())),
+        grader=dict(document.get("grader", {})),
+        submission=Submission(**submission) if submission else None,
+    )
+
+
+def _lab_of(document: dict[str, Any]) -> LabResult:
+    checks = []
+    for check in document["checks"]:
+        known = {f.name: check[f.name] for f in fields(CheckResult) if f.name in check}
+        known |= {"outcome": Outcome(check["outcome"]), "show": Show(check.get("show", "all"))}
+        checks.append(CheckResult(**known))
+    lab = LabResult(document["lab"], document["name"], document.get("title", ""), checks)
+    if "leaderboard" in document:
+        from dynamolab.leaderboard import of_document as figures_of
+
+        lab.leaderboard = figures_of(document["leaderboard"])
+    return lab
+
+
+def json_text(document: dict[str, Any]) -> str:
+    """As a file can hold it: what is no character (half of a pair, say) stays escaped."""
+    text = json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def write_json(document: dict[str, Any], path: Path) -> None:
     """All of it or nothing: a reader never sees half a file. OSError if the folder cannot be written."""
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(path.name + ".part")
-    part.write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    part.write_text(json_text(document), encoding="utf-8")
     part.replace(path)

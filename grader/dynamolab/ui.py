@@ -12,12 +12,12 @@ from typing import Any
 
 PLAIN_COLUMNS = 120
 
-_NOT_PRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+_NOT_PRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 def harmless(text: str) -> str:
-    """Text of a solution, made safe for a terminal: control characters and direction marks become
-    visible, a newline and a tab stay."""
+    """Text of a solution, made safe for a terminal: control characters, direction marks and what is no
+    character become visible, a newline and a tab stay."""
     return _NOT_PRINTABLE.sub(lambda m: f"\\x{ord(m[0]):02x}", unicodedata.normalize("NFC", text))
 
 
