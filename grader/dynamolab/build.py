@@ -43,8 +43,9 @@ def _environment() -> dict[str, str]:
 
 
 @contextlib.contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """One build at a time in a folder, also between two terminals."""
+def locked(folder: Path) -> Iterator[None]:
+    """One at a time at work in a folder, also between two terminals. Not to be taken twice by one thread.
+    GraderTrouble if another one does not end for hours."""
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / ".lab-lock").open("w") as file:
         until = time.monotonic() + LOCK_DEADLINE_S
@@ -56,10 +57,10 @@ def _locked(folder: Path) -> Iterator[None]:
             except OSError:
                 if time.monotonic() > until:
                     raise GraderTrouble(
-                        f"{shown(folder)}: another build has held it for {LOCK_DEADLINE_S / 3600:.0f} hours"
+                        f"{shown(folder)}: another command has held it for {LOCK_DEADLINE_S / 3600:.0f} hours"
                     ) from None
                 if not told:
-                    ui.say(f"Another build is at work in {shown(folder)}; waiting …")
+                    ui.say(f"Another command is at work in {shown(folder)}; waiting …")
                     told = True
                 time.sleep(0.1)
         yield
@@ -157,7 +158,7 @@ class Framework:
                 ui.say(f"building the framework ({self.preset}; once; some minutes) …")
                 told = True
 
-        with _locked(self.folder):
+        with locked(self.folder):
             if not (self.folder / "build.ninja").exists():
                 tell(LONG_BUILD_STEPS)
                 self._configure()
@@ -223,7 +224,7 @@ def build_node(
     """Compiles the modules that are files, and links them with the rest. With ``debug_lab`` there is
     the target linked-checks, that lab's checks with the solution inside."""
     folder = solution_folder(framework.preset, modules, label)
-    with _locked(folder):
+    with locked(folder):
         if not (folder / "build.ninja").exists():
             _configure_solution(framework, modules, folder, debug_lab)
         title = f"Compiling {label}"

@@ -50,7 +50,7 @@ def judge(
 def _built(wrong: Sequence[mutants.Mutant], framework: build.Framework) -> dict[str, Path]:
     """By name, the nodes of these. Compiled side by side, the first time."""
     with ThreadPoolExecutor(framework.jobs) as pool:
-        nodes = list(pool.map(lambda one: mutants.build_mutant(one, framework).node, wrong))
+        nodes = list(pool.map(lambda one: mutants.build_mutant(one, framework, "plans").node, wrong))
     return {one.name: node for one, node in zip(wrong, nodes, strict=True)}
 
 

@@ -142,10 +142,7 @@ def _teller(
 
 def _lab_result(request: Request, lab: Lab, verdicts: dict[str, checks.Verdict]) -> LabResult:
     parts = {part: title for part, (title, _) in lab.parts.items()}
-    judged = [
-        replace(_judged(check, verdicts), hash=versions.of_check(lab, check))
-        for check in request.chosen(lab)
-    ]
+    judged = [_judged(check, verdicts) for check in request.chosen(lab)]
     return LabResult(lab.number, lab.name, lab.title, judged, parts)
 
 
@@ -175,6 +172,8 @@ def _grade_lab(
     if runnable:
         verdicts |= _run(request, lab, runnable, framework, for_nodes, built, folder, tell)
     result = _lab_result(request, lab, verdicts)
+    for check, judged in zip(chosen, result.checks, strict=True):
+        judged.hash = versions.of_check(lab, check)
     if request.leaderboard and not lab.has_module:
         result.leaderboard = _leaderboard(lab, result, built.node, framework, folder)
     for check in result.checks:

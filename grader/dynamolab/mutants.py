@@ -121,10 +121,14 @@ def _modules(folder: Path) -> dict[str, Path | None]:
     return {module: folder / f"{module}.cpp" if yes else None for module, yes in changed.items()}
 
 
-def build_mutant(mutant: Mutant, framework: build.Framework) -> build.NodeBuild:
-    """LabError if it does not build: a mutant is wrong in what it does, never in its syntax."""
-    modules = _modules(_patched(mutant))
-    built = build.build_node(framework, modules, f"mutant-{mutant.folder.name}", jobs=1)
+def build_mutant(
+    mutant: Mutant, framework: build.Framework, label: str = "mutant"
+) -> build.NodeBuild:
+    """LabError if it does not build: a mutant is wrong in what it does, never in its syntax. ``label``: for
+    whom, so that nobody takes a node away that somebody else runs."""
+    with build.locked(BUILD / "mutants" / mutant.name):
+        modules = _modules(_patched(mutant))
+        built = build.build_node(framework, modules, f"{label}-{mutant.folder.name}", jobs=1)
     if built.error:
         raise LabError(f"{mutant.name}: {built.error}")
     return built
@@ -265,11 +269,13 @@ def each_built(
     def one(mutant: Mutant) -> Judged:
         cpu = free.get(timeout=CORE_DEADLINE_S)  # As many workers as cores: there is one.
         try:
-            node = build_mutant(mutant, framework).node
-            try:
-                return judge_one(mutant, node, cpu)
-            finally:
-                node.unlink(missing_ok=True)  # Large, and linked again in no time.
+            # Another ./lab mutants may be at work here, too.
+            with build.locked(BUILD / "judging" / mutant.name):
+                node = build_mutant(mutant, framework).node
+                try:
+                    return judge_one(mutant, node, cpu)
+                finally:
+                    node.unlink(missing_ok=True)  # Large, and linked again in no time.
         except GraderTrouble:
             raise
         except LabError as error:

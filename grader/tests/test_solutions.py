@@ -229,3 +229,13 @@ def test_cluster_of_ones_own_takes_what_is_not_begun_from_the_reference(folder: 
     assert [lab.file for lab in solution.not_begun()] == ["membership.cpp"]
     assert own_of(solution.modules(None)).keys() == {"ring"}
     assert own_of(solution.modules(COURSE[2])).keys() == {"membership", "ring"}
+
+
+def test_a_courses_lab_is_graded_on_the_solutions_own_file(tmp_path: Path, course: list[Lab]) -> None:
+    """A course has labs of its own (other points, other checks): the same lab is another object there."""
+    for lab in course:
+        (tmp_path / lab.file).write_text("// mine\n")
+    wanted = [replace(lab, points=1) for lab in course if lab.has_module]
+    solution = solutions.open_solution(tmp_path, course, None, wanted)
+    for lab in wanted:
+        assert solution.modules(lab)[lab.module] == tmp_path / lab.file

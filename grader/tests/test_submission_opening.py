@@ -139,7 +139,7 @@ def test_same_solution_however_it_is_packed(
     assert told.taken == ["ring.cpp"]
     assert told.digest == opening.digest_of(folder, ["ring.cpp"])
     assert (folder / "sync.cpp").read_bytes() == (SKELETON / "sync.cpp").read_bytes()
-    assert "sync.cpp is not there: the skeleton's is graded" in told.notes
+    assert [note for note in told.notes if note.startswith("not there") and "sync.cpp" in note]
 
 
 OUTSIDE = ("../ring.cpp", "/tmp/ring.cpp", "a/../../ring.cpp", "..\\ring.cpp", "C:\\ring.cpp")

@@ -13,7 +13,9 @@ from typing import Any
 from dynamolab.formats import View, again, graded, named, story
 from dynamolab.results import CheckResult, LabResult, Outcome, Results
 
-CUT_OFF = "Grading was cut off before the end; what has a verdict so far is below. Submit again, or ask staff."
+CUT_OFF = (
+    "Grading was cut off before the end; what has a verdict so far is below. Submit again, or ask staff."
+)
 
 
 def render(results: Results, view: View) -> str:

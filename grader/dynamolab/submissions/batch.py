@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -78,10 +79,11 @@ class Batch:
                 link.symlink_to(item.path)
         told = {"words": list(self.words), "items": {i.name: _fingerprint(i.path) for i in self.items}}
         state = self.out / STATE
-        before = state.read_text(encoding="utf-8") if state.is_file() else ""
-        text = json.dumps(told, indent=1) + "\n"
+        before = None
+        with contextlib.suppress(OSError, ValueError):
+            before = json.loads(state.read_text(encoding="utf-8"))
         results.write_json(told, state)
-        return before == text
+        return before == told
 
 
 def find(folder: Path) -> tuple[list[Item], list[str]]:

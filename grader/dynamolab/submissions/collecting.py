@@ -129,7 +129,8 @@ class Collector:
         if close:
             return f"{words}; {shown_name(close[0])} is written otherwise"
         if self._archives:
-            return f"{words}, but an archive in the archive ({shown_name(self._archives[0])}): hand in that one"
+            inner = shown_name(self._archives[0])
+            return f"{words}, but an archive in the archive ({inner}): hand in that one"
         return words
 
     def _meant(self, name: str) -> str:

@@ -113,7 +113,9 @@ def report(
 def told(summary: Summary, out: Path) -> str:
     lines = [f"{summary.graded} graded; {out}/report.html, {out}/gradebook.csv"]
     if summary.changed_alone:
-        lines.append(f"{summary.changed_alone} checks failed beside others and passed alone: no point is taken")
+        lines.append(
+            f"{summary.changed_alone} checks failed beside others and passed alone: no point is taken"
+        )
     for what, names in (("not decided", summary.undecided), ("without a result", summary.missing)):
         if names:
             more = f" and {len(names) - 10} more" if len(names) > 10 else ""

@@ -41,11 +41,11 @@ def open_submission(source: Path, folder: Path, labs: Sequence[Lab]) -> Submissi
     told = _told(done, source)
     taken = sorted(path.name for path in folder.iterdir())
     notes = list(told["notes"])
-    for lab in labs:
-        if lab.file not in taken:
-            (folder / lab.file).write_bytes((SKELETON / lab.file).read_bytes())
-            if lab.points:
-                notes.append(f"{lab.file} is not there: the skeleton's is graded")
+    missing = [lab for lab in labs if lab.file not in taken]
+    for lab in missing:
+        (folder / lab.file).write_bytes((SKELETON / lab.file).read_bytes())
+    if names := ", ".join(lab.file for lab in missing if lab.points):
+        notes.append(f"not there, so that the skeleton's is graded: {names}")
     return Submission(shown_name(source.resolve().name), digest_of(folder, taken), taken, notes)
 
 

@@ -181,7 +181,8 @@ def _tar(file: IO[bytes], head: bytes, collector: Collector) -> None:
     with _unpacked(file, head) as stream:
         bounded = _Bounded(stream, MOST_UNPACKED_BYTES)
         # As a stream: nothing is sought, and links are not followed.
-        with tarfile.open(fileobj=bounded, mode="r|", errors="surrogateescape") as archive:  # type: ignore[call-overload]
+        how = {"mode": "r|", "errors": "surrogateescape"}
+        with tarfile.open(fileobj=bounded, **how) as archive:  # type: ignore[call-overload]
             for entry in archive:
                 if entry.isdir():
                     continue
@@ -204,24 +205,22 @@ def _bundle(source: Path, collector: Collector) -> None:
     with tempfile.TemporaryDirectory(prefix="dynamo-bundle-") as folder:
         git = ["git", "-C", folder, "-c", "core.hooksPath=/dev/null", "-c", "transfer.fsckObjects=true"]
         _git(["git", "init", "-q", "--bare", folder])
-        heads = dict(
-            reversed(line.split(" ", 1))
-            for line in _git([*git, "bundle", "list-heads", str(source)]).decode(errors="replace").splitlines()
-            if " " in line
-        )
-        head = next((name for name in BRANCHES if name in heads), next(iter(sorted(heads)), None))
+        listed = _git([*git, "bundle", "list-heads", str(source)]).decode(errors="replace")
+        heads = {line.partition(" ")[2] for line in listed.splitlines() if " " in line}
+        head = next((name for name in BRANCHES if name in heads), min(heads, default=None))
         if head is None:
             raise BadSubmission("the bundle has no branch: git bundle create FILE HEAD")
         _git([*git, "fetch", "-q", "--no-tags", str(source), f"{head}:refs/handed-in"])
-        listed = _git([*git, "ls-tree", "-r", "-l", "-z", "refs/handed-in"])
-        for line in listed.split(b"\0")[:-1]:
+        tree = _git([*git, "ls-tree", "-r", "-l", "-z", "refs/handed-in"])
+        for line in tree.split(b"\0")[:-1]:
             words, _, raw = line.partition(b"\t")
             mode, kind, name, size = words.split()
             path = raw.decode("utf-8", "surrogateescape")
             if kind != b"blob" or mode == b"120000":
                 collector.other(path, "a symbolic link" if kind == b"blob" else "a submodule")
             else:
-                collector.file(path, int(size), lambda _, n=name.decode(): _git([*git, "cat-file", "blob", n]))
+                show = [*git, "cat-file", "blob", name.decode()]
+                collector.file(path, int(size), lambda _, show=show: _git(show))
 
 
 def _git(command: list[str]) -> bytes:
