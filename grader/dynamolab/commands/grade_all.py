@@ -8,7 +8,7 @@ from pathlib import Path
 from dynamolab import processes, ui
 from dynamolab.commands import common, grade_one
 from dynamolab.errors import LabError
-from dynamolab.submissions import batch, engines, gradebook, grade_all
+from dynamolab.submissions import batch, engines, gradebook, grade_all, regrade
 
 MOST_NAMES_TOLD = 5
 
@@ -56,6 +56,15 @@ def add(parser: argparse.ArgumentParser) -> None:
         "--no-similarity", action="store_true", help="do not compare the submissions"
     )
     parser.add_argument(
+        "--regrade",
+        type=Path,
+        metavar="OLD",
+        help="an earlier --out folder: list what changed since, and let no score fall",
+    )
+    parser.add_argument(
+        "--confirm-falls", action="store_true", help="with --regrade: scores that fall may fall"
+    )
+    parser.add_argument(
         "--report-only", action="store_true", help="grade nothing; reports of what has results"
     )
 
@@ -65,6 +74,7 @@ def run(arguments: argparse.Namespace) -> int:
     roster = gradebook.read_roster(arguments.roster) if arguments.roster else None
     if arguments.sshlogin and arguments.engine != "parallel":
         raise LabError("--sshlogin is for --engine parallel; Slurm has its own list of nodes")
+    before = _before(arguments)
     items, others = batch.find(arguments.submissions)
     if others:
         more = f" and {len(others) - MOST_NAMES_TOLD} more" if len(others) > MOST_NAMES_TOLD else ""
@@ -76,9 +86,20 @@ def run(arguments: argparse.Namespace) -> int:
         grade_all.prepare_framework(options)
         engine = _engine(arguments, unchanged)
         grade_all.grade_all(one, options, engine, second_run=not arguments.no_second_run)
-    summary = grade_all.report(one, options, roster, compare=not arguments.no_similarity)
+    compare = not arguments.no_similarity
+    summary = grade_all.report(one, options, roster, compare=compare, before=before)
     print(grade_all.told(summary, arguments.out))
     return 0 if summary.complete else grade_one.EXIT_NOT_GRADED
+
+
+def _before(arguments: argparse.Namespace) -> grade_all.Regrade | None:
+    if arguments.regrade is None:
+        if arguments.confirm_falls:
+            raise LabError("--confirm-falls goes with --regrade OLD")
+        return None
+    if arguments.regrade.resolve() == arguments.out.resolve():
+        raise LabError("--regrade and --out name the same folder: the old results would be lost")
+    return grade_all.Regrade(regrade.read_old(arguments.regrade), arguments.confirm_falls)
 
 
 def _engine(arguments: argparse.Namespace, unchanged: bool) -> engines.Engine:

@@ -4,13 +4,13 @@ then gradebook and class report."""
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from dynamolab import build, ui
-from dynamolab.results import Outcome
-from dynamolab.submissions import class_report, gradebook, grade_one, rerun, similarity
+from dynamolab.results import Outcome, Results
+from dynamolab.submissions import class_report, gradebook, grade_one, regrade, rerun, similarity
 from dynamolab.submissions.batch import Batch, Item
 from dynamolab.submissions.engines import Engine, without_result
 
@@ -25,6 +25,7 @@ class Summary:
     undecided: list[str]
     missing: list[str]  # Without a result at all.
     changed_alone: int
+    regraded: str = ""  # What a regrade changed, in words.
 
     @property
     def complete(self) -> bool:
@@ -83,12 +84,38 @@ def _wants_second_run(batch: Batch, item: Item, options: grade_one.Options) -> b
     return graded is not None and bool(rerun.to_run_again(graded, options.labs))
 
 
+@dataclass(frozen=True)
+class Regrade:
+    """How the class was graded before, and whether scores may fall."""
+
+    old: Mapping[str, Results]
+    confirmed: bool = False
+
+    def applied(self, rows: Sequence[gradebook.Row], out: Path) -> tuple[list[gradebook.Row], str]:
+        """The rows with the points that must be kept, and what changed, in words; regrade.csv tells each."""
+        now = {row.item.name: row.graded for row in rows if row.item and row.graded}
+        changed, fallen = regrade.compare(self.old, now)
+        regrade.write(out / regrade.FILE, changed)
+        floors = {} if self.confirmed else regrade.kept(fallen)
+        held = [replace(row, kept=floors.get(row.item.name, {})) if row.item else row for row in rows]
+        return held, regrade.told(changed, fallen, self.confirmed)
+
+
 def report(
-    batch: Batch, options: grade_one.Options, roster: gradebook.Roster | None, *, compare: bool
+    batch: Batch,
+    options: grade_one.Options,
+    roster: gradebook.Roster | None,
+    *,
+    compare: bool,
+    before: Regrade | None = None,
 ) -> Summary:
-    """Writes gradebook.csv, canvas.csv (with a roster), similarity.csv and report.html."""
+    """Writes gradebook.csv, canvas.csv (with a roster), similarity.csv, report.html; and, of a class that
+    was graded ``before``, regrade.csv."""
     read = [(item, batch.read(item, options.labs)) for item in batch.items]
     rows = gradebook.matched(roster or gradebook.Roster(), read)
+    regraded = ""
+    if before is not None:
+        rows, regraded = before.applied(rows, batch.out)
     gradebook.write_gradebook(batch.out / "gradebook.csv", rows, options.course, options.labs)
     if roster is not None:
         gradebook.write_canvas(batch.out / "canvas.csv", rows, roster, options.labs)
@@ -107,11 +134,14 @@ def report(
         undecided=undecided,
         missing=[item.name for item in without_result(batch, batch.items)],
         changed_alone=sum(check.outcome is Outcome.PASS for check in alone),
+        regraded=regraded,
     )
 
 
 def told(summary: Summary, out: Path) -> str:
     lines = [f"{summary.graded} graded; {out}/report.html, {out}/gradebook.csv"]
+    if summary.regraded:
+        lines.append(summary.regraded)
     if summary.changed_alone:
         lines.append(
             f"{summary.changed_alone} checks failed beside others and passed alone: no point is taken"

@@ -58,6 +58,19 @@ class Row:
     student: Student | None
     item: Item | None
     graded: Results | None
+    kept: Mapping[int, int] = field(default_factory=dict)  # Lab → points that a regrade must not take.
+
+    def points(self, lab: Lab) -> int | None:
+        """What counts for the lab. None: there is no grade of it."""
+        now = points_of(self.graded, lab)
+        return now if now is None else max(now, self.kept.get(lab.number, 0))
+
+    @property
+    def notes(self) -> list[str]:
+        """What a person should read beside the points."""
+        told = list(self.graded.submission.notes) if self.graded and self.graded.submission else []
+        held = [f"lab {lab}: kept at {points}, see regrade.csv" for lab, points in self.kept.items()]
+        return told + held
 
     @property
     def outcome(self) -> str:
@@ -132,7 +145,7 @@ def write_gradebook(path: Path, rows: Sequence[Row], course: Course, labs: Seque
     columns = [*COLUMNS, "Submission", *heads, "Total", "Percent", "Outcome", "Notes"]
     lines = []
     for row in rows:
-        points = {lab.number: points_of(row.graded, lab) for lab in labs}
+        points = {lab.number: row.points(lab) for lab in labs}
         known = {number: value for number, value in points.items() if value is not None}
         whole = len(known) == len(labs)
         line: dict[str, object] = _who(row)
@@ -141,8 +154,7 @@ def write_gradebook(path: Path, rows: Sequence[Row], course: Course, labs: Seque
         line["Total"] = sum(known.values()) if whole else ""
         line["Percent"] = f"{course.total(known):.2f}" if whole else ""
         line["Outcome"] = row.outcome
-        notes = row.graded.submission.notes if row.graded and row.graded.submission else []
-        line["Notes"] = cell("; ".join(notes))
+        line["Notes"] = cell("; ".join(row.notes))
         lines.append(line)
     _write(path, columns, lines)
 
@@ -162,7 +174,7 @@ def write_canvas(path: Path, rows: Sequence[Row], roster: Roster, labs: Sequence
                 best[id(row.student)] = row
     for row in best.values():
         line: dict[str, object] = _who(row)
-        line |= {heads[lab.number]: _blank(points_of(row.graded, lab)) for lab in labs}
+        line |= {heads[lab.number]: _blank(row.points(lab)) for lab in labs}
         lines.append(line)
     _write(path, columns, lines)
 
