@@ -95,8 +95,9 @@ def test_gradebook_has_no_number_where_there_is_no_grade(
         (item("stranger"), of_one("stranger", PASS, PASS)),
     ]
     rows = gradebook.matched(roster, graded)
-    gradebook.write_gradebook(tmp_path / "g.csv", rows, courses.whole([lab]), [lab])
+    gradebook.write_gradebook(tmp_path / "g.csv", rows, courses.whole(), [lab])
     lines = list(csv.DictReader((tmp_path / "g.csv").open()))
+    assert [line["Percent"] for line in lines if line["Outcome"] == "fail"] == ["50.00"]
     told = {line["Student"]: (line["Lab 2"], line["Total"], line["Outcome"]) for line in lines}
     assert told["Adams, Alice"] == ("50", "50", "fail")
     assert told["Brown, Bob"] == ("", "", "inconclusive")

@@ -10,7 +10,7 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from dynamolab import formats
@@ -141,7 +141,9 @@ def points_of(graded: Results | None, lab: Lab) -> int | None:
 
 
 def write_gradebook(path: Path, rows: Sequence[Row], course: Course, labs: Sequence[Lab]) -> None:
+    """Total and percent are of these labs, which need not be all of the course's."""
     heads = [_head(lab, {}) for lab in labs]
+    course = replace(course, labs=tuple(labs))
     columns = [*COLUMNS, "Submission", *heads, "Total", "Percent", "Outcome", "Notes"]
     lines = []
     for row in rows:
