@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import queue
 import shutil
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field, replace
@@ -89,26 +90,26 @@ def load(labs: Sequence[Lab], chosen: Sequence[Lab] = ()) -> list[Mutant]:
 
 def _patched(mutant: Mutant) -> Path:
     """The reference with the change in it, in a folder of its own. Written only where it differs from
-    what lies there, so that an unchanged mutant is not compiled again."""
+    what lies there, so that an unchanged mutant is not compiled again. Two graders may do so at once."""
     folder = BUILD / "mutants" / mutant.name
-    fresh = folder / "fresh"
-    shutil.rmtree(fresh, ignore_errors=True)
-    shutil.copytree(REFERENCE, fresh)
-    patch = mutant.folder / "change.patch"
-    command: list[str | Path] = ["patch", "-p1", "--batch", "--no-backup-if-mismatch"]
-    command += ["-d", fresh, "-i", patch]
-    done = processes.run(command, deadline_s=PATCH_DEADLINE_S)
-    if done.code != 0:
-        raise LabError(
-            f"{shown(mutant.folder)}/change.patch does not apply to reference/:\n{done.out.strip()}"
-        )
-    if not [p for p in fresh.glob("*.cpp") if p.read_bytes() != (REFERENCE / p.name).read_bytes()]:
-        raise LabError(f"{shown(mutant.folder)}/change.patch changes nothing")
-    for path in fresh.glob("*.cpp"):
-        there = folder / path.name
-        if not there.exists() or there.read_bytes() != path.read_bytes():
-            path.replace(there)
-    shutil.rmtree(fresh)
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder) as made:
+        fresh = Path(shutil.copytree(REFERENCE, Path(made) / "fresh"))
+        patch = mutant.folder / "change.patch"
+        command: list[str | Path] = ["patch", "-p1", "--batch", "--no-backup-if-mismatch"]
+        command += ["-d", fresh, "-i", patch]
+        done = processes.run(command, deadline_s=PATCH_DEADLINE_S)
+        if done.code != 0:
+            raise LabError(
+                f"{shown(mutant.folder)}/change.patch does not apply to reference/:\n{done.out.strip()}"
+            )
+        files = list(fresh.glob("*.cpp"))
+        if not [p for p in files if p.read_bytes() != (REFERENCE / p.name).read_bytes()]:
+            raise LabError(f"{shown(mutant.folder)}/change.patch changes nothing")
+        for path in files:
+            there = folder / path.name
+            if not there.exists() or there.read_bytes() != path.read_bytes():
+                path.replace(there)
     return folder
 
 

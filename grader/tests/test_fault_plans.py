@@ -14,13 +14,15 @@ from real_nodes import Programs, programs
 
 from dynamolab import build, checks, fault_plans, labs, mutants, processes
 from dynamolab.labs import Check, Lab
-from dynamolab.paths import REFERENCE, SKELETON
+from dynamolab.paths import REFERENCE, RIGHT, SKELETON
 from dynamolab.results import Outcome
 
 __all__ = ["programs"]
 
 CAPSTONE = next(lab for lab in labs.load_all() if not lab.has_module)
 PLANS = [check for check in CAPSTONE.checks if check.kind == "plan"]
+RIGHT_PLANS = sorted(RIGHT.glob(f"{CAPSTONE.number}-*"))
+OTHERS_OF_THE_REFERENCE = ["--with", "reference:1,2,3,4,5,6"]
 PUT = {"at_ms": 1, "act": "put", "nodes": ["n1"], "key": "k", "value": "v"}
 
 
@@ -190,6 +192,24 @@ def test_plans_of_the_reference_earn_all_points(
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("folder", RIGHT_PLANS, ids=lambda path: path.name)
+def test_plans_that_differ_from_the_references_earn_all_points(
+    lab_command: Callable[..., processes.Completed], tmp_path: Path, folder: Path
+) -> None:
+    found = graded(lab_command, tmp_path, "--solution", str(folder), *OTHERS_OF_THE_REFERENCE)
+    assert [check["points"] for check in found] == [check.points for check in PLANS]
+
+
+def test_right_plans_differ_in_their_faults() -> None:
+    """What is done to nodes and links, without who, when and with which keys."""
+    files = [REFERENCE / CAPSTONE.file, *(folder / CAPSTONE.file for folder in RIGHT_PLANS)]
+    for name in json.loads(files[0].read_text(encoding="utf-8")):
+        plans = [json.loads(file.read_text(encoding="utf-8"))[name]["actions"] for file in files]
+        faults = [[a["act"] for a in plan if a["act"] not in ("put", "get")] for plan in plans]
+        assert len({tuple(acts) for acts in faults}) == len(files), name
+
+
+@pytest.mark.slow
 def test_plans_of_the_skeleton_earn_none_and_of_the_reference_with_it_all(
     lab_command: Callable[..., processes.Completed], tmp_path: Path
 ) -> None:
@@ -212,7 +232,6 @@ def test_example_of_the_handout_earns_nothing(
     example = json.loads(handout.split("```json\n")[1].split("```")[0])
     actions = example["hints"]["actions"]
     (mine / CAPSTONE.file).write_text(json.dumps({name: {"actions": actions} for name in example}))
-    words = ["--solution", str(mine), "--with", "reference:1,2,3,4,5,6"]
-    found = graded(lab_command, tmp_path, *words)
+    found = graded(lab_command, tmp_path, "--solution", str(mine), *OTHERS_OF_THE_REFERENCE)
     assert [check["points"] for check in found] == [0, 0, 0]
     assert all("it comes through, as the reference does" in check["message"] for check in found)

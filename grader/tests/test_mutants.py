@@ -6,6 +6,7 @@ it is true.
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -51,6 +52,14 @@ def test_no_two_mutants_make_the_same_change(lab: labs.Lab) -> None:
         )
         assert changed and changed not in changes, f"{mutant.name} and {changes.get(changed)}"
         changes[changed] = mutant.name
+
+
+def test_graders_that_run_side_by_side_make_the_same_mutant() -> None:
+    mutant = mutants.load(COURSE)[0]
+    with ThreadPoolExecutor(8) as pool:
+        folders = list(pool.map(lambda _: mutants._patched(mutant), range(8)))
+    assert len(set(folders)) == 1
+    assert not [entry for entry in folders[0].iterdir() if entry.name.startswith("tmp")]
 
 
 # At least, in each graded lab: a suite of easy ones would say little about the checks.
