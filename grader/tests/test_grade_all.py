@@ -270,7 +270,8 @@ def test_other_hosts_are_reached_by_ssh(tmp_path: Path) -> None:
     """With an ssh that runs here what it is given for a host: what parallel says to it is real."""
     fake = Fake(tmp_path, ["ann", "ben"])
     ssh = tmp_path / "ssh"
-    shim = ['host=$1', 'shift', '[ "$1" != -- ] || shift', 'echo "$host" >>"$FAKE_LOG.hosts"', 'exec sh -c "$*"']
+    shim = ["host=$1", "shift", '[ "$1" != -- ] || shift', 'echo "$host" >>"$FAKE_LOG.hosts"']
+    shim.append('exec sh -c "$*"')
     ssh.write_text("\n".join(["#!/bin/sh", *shim, ""]))
     ssh.chmod(0o755)
     code = RUN_FAKE.replace("Parallel(2,", 'Parallel(1, ["grader1", "grader2"],')
