@@ -51,8 +51,12 @@ ANSWERS: dict[str, tuple[int, Any]] = {
 class FakeNode(BaseHTTPRequestHandler):
     """Answers as n1 of a cluster whose n2 is dead."""
 
+    token = ""  # Not empty: who does not show it is turned away, as by a node that is open to a network.
+
     def answer(self) -> None:
         status, body = ANSWERS[f"{self.command} {self.path}"]
+        if self.token and self.headers["Authorization"] != f"Bearer {self.token}":
+            status, body = 401, {"error": {"code": "unauthorized", "message": "give the token"}}
         data = json.dumps(body).encode()
         self.send_response(status)
         self.send_header("Content-Length", str(len(data)))
@@ -140,6 +144,15 @@ def test_help_names_every_command(nodes: dict[str, str]) -> None:
     operator = Operator(nodes)
     shown = operator.execute("help")
     assert all(name in shown for name in operator.verbs)
+
+
+def test_the_operator_s_token_is_shown_to_nodes_that_want_one(
+    nodes: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(FakeNode, "token", "0123456789abcdef")
+    assert Operator(nodes, "0123456789abcdef").execute("members").startswith("2 members")
+    with pytest.raises(Refused, match="unauthorized"):
+        Operator(nodes).execute("remove n2")
 
 
 def test_a_refused_line_makes_the_exit_code_1_and_the_rest_still_runs(

@@ -64,6 +64,9 @@ def _add_console(parser: argparse.ArgumentParser) -> None:
         "--peers", metavar="FILE", type=Path, help="a peers file: the cluster's nodes (default: "
         "those of ./lab cluster up)",
     )
+    parser.add_argument(
+        "--admin-token-file", metavar="FILE", type=Path, help="with --peers: holds the nodes' token"
+    )
     parser.set_defaults(act=_console)
 
 
@@ -116,9 +119,21 @@ def _add_cluster(parser: argparse.ArgumentParser) -> None:
 
 def _console(arguments: argparse.Namespace) -> int:
     if arguments.peers is not None:
-        return console.run(console.nodes_of_peers_file(arguments.peers), arguments.lines)
+        nodes = console.nodes_of_peers_file(arguments.peers)
+        return console.run(nodes, arguments.lines, token=_token(arguments.admin_token_file))
+    if arguments.admin_token_file is not None:
+        raise LabError("--admin-token-file goes with --peers FILE; nodes of ./lab cluster want none")
     running = state.need_running()
     return console.run(running.nodes, arguments.lines, running.words())
+
+
+def _token(file: Path | None) -> str:
+    if file is None:
+        return ""
+    try:
+        return file.read_text(encoding="ascii").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise LabError(f"--admin-token-file {file}: cannot be read: {error}") from error
 
 
 @contextlib.contextmanager

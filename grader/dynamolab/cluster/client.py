@@ -38,10 +38,12 @@ class NodeClient:
     """Talks to one node. NodeSilent when there is no whole answer in time: then it is unknown
     whether the request was carried out."""
 
-    def __init__(self, name: str, address: str, timeout_s: float = 10.0) -> None:
+    def __init__(self, name: str, address: str, timeout_s: float = 10.0, token: str = "") -> None:
+        """``token``: of a node that is open to a network, for what is the operator's alone."""
         self.name = name
         self.address = address
         self.timeout_s = timeout_s
+        self._headers = {"Authorization": f"Bearer {token}"} if token else {}
 
     def request(
         self, method: str, path: str, body: bytes | None = None, timeout_s: float | None = None
@@ -51,7 +53,7 @@ class NodeClient:
         connection = http.client.HTTPConnection(host, int(port), timeout=limit_s)
         with contextlib.closing(connection):
             try:
-                connection.request(method, path, body)
+                connection.request(method, path, body, self._headers)
                 response = connection.getresponse()
                 raw = response.read(ANSWER_LIMIT_BYTES)
             except (OSError, http.client.HTTPException) as error:

@@ -15,10 +15,12 @@ from .operations import Operator, nodes_of_peers_file
 __all__ = ["nodes_of_peers_file", "run"]
 
 
-def run(nodes: Mapping[str, str], lines: list[str] | None, what_runs: str = "") -> int:
+def run(
+    nodes: Mapping[str, str], lines: list[str] | None, what_runs: str = "", token: str = ""
+) -> int:
     """With `lines`, runs them; else what standard input has, at a prompt if that is a terminal.
     0, or 1 if a command was refused (never at the prompt: there somebody has seen it)."""
-    operator = Operator(nodes)
+    operator = Operator(nodes, token)
     if lines:
         return _run_lines(operator, lines)
     if sys.stdin.isatty():

@@ -37,10 +37,10 @@ class Verb:
 class Operator:
     """Asks the cluster's nodes over HTTP. Looks at all, changes through one: the node in use."""
 
-    def __init__(self, nodes: Mapping[str, str]) -> None:
-        """`nodes`: name → HTTP address."""
+    def __init__(self, nodes: Mapping[str, str], token: str = "") -> None:
+        """`nodes`: name → HTTP address. `token`: the operator's, where nodes want one."""
         self.names = list(nodes)
-        self._clients = {name: NodeClient(name, at, TIMEOUT_S) for name, at in nodes.items()}
+        self._clients = {name: NodeClient(name, at, TIMEOUT_S, token) for name, at in nodes.items()}
         self.in_use: str | None = None  # None: the first member that answers.
         self.verbs = {verb.name: verb for verb in self._make_verbs()}
 
@@ -96,15 +96,18 @@ class Operator:
         if self.in_use is not None:
             return self._clients[self.in_use]
         answering: NodeClient | None = None
+        refused = "no node answers; ./lab cluster status shows what runs"
         for client in self._clients.values():
             try:
                 if client.view()["member"]:
                     return client
                 answering = answering or client
-            except (NodeSilent, ClusterTrouble):
+            except ClusterTrouble as error:  # It is there, and does not want to, for want of a token say.
+                refused = f"{error}; a node that is open to a network wants --admin-token-file"
+            except NodeSilent:
                 continue
         if answering is None:
-            raise Refused("no node answers; ./lab cluster status shows what runs")
+            raise Refused(refused)
         return answering
 
     def _change(self, what: str, send: Callable[[NodeClient], Answer], node: NodeClient) -> str:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
-from dynamolab import labs, processes, solutions, ui
+from dynamolab import formats, labs, processes, solutions, ui
 from dynamolab.errors import LabError
+from dynamolab.results import Results
 
 LARGEST_SEED = 2**63 - 1
 MOST_SEEDS = 100_000
@@ -68,6 +71,36 @@ def add_jobs(parser: argparse.ArgumentParser) -> None:
         default=most,
         help=f"processes at once (default: {most}, the cores)",
     )
+
+
+def add_format(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--format",
+        choices=formats.NAMES,
+        help="write the results for another system, too, to --output; as it goes: after each check",
+    )
+    parser.add_argument("--output", metavar="FILE", type=writable_file, help="where --format writes")
+
+
+def format_writer(arguments: argparse.Namespace) -> Callable[[Results], None] | None:
+    """What writes how things stand after each check, so that a run which is cut off leaves that. None: no
+    format is asked for. LabError if only half of it is."""
+    if bool(arguments.format) != bool(arguments.output):
+        raise LabError("--format and --output go together: --format gradescope --output results.json")
+    if arguments.format is None:
+        return None
+
+    def write(so_far: Results) -> None:
+        with contextlib.suppress(formats.NoGrade):  # Some formats have nothing to say before the end.
+            formats.write(formats.rendered(so_far, arguments.format, complete=False), arguments.output)
+
+    return write
+
+
+def write_format(arguments: argparse.Namespace, graded: Results) -> None:
+    """The last word, if a format was asked for."""
+    if arguments.format is not None:
+        formats.write(formats.rendered(graded, arguments.format), arguments.output)
 
 
 def open_solution(

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
-from collections.abc import Callable
 from pathlib import Path
 
-from dynamolab import formats, grade, labs, results, ui
+from dynamolab import grade, labs, results, ui
 from dynamolab.commands import common
 from dynamolab.errors import LabError
 from dynamolab.paths import RESULTS, shown
@@ -58,14 +56,7 @@ def add(parser: argparse.ArgumentParser) -> None:
         default=RESULTS / "report.html",
         help="where the report goes (default: results/report.html)",
     )
-    parser.add_argument(
-        "--format",
-        choices=formats.NAMES,
-        help="write the results for another system, too, to --output; as it goes: after each check",
-    )
-    parser.add_argument(
-        "--output", metavar="FILE", type=common.writable_file, help="where --format writes"
-    )
+    common.add_format(parser)
     common.add_jobs(parser)
 
 
@@ -81,8 +72,6 @@ def request_of(arguments: argparse.Namespace) -> grade.Request:
         chosen = [lab for lab in scope if any(lab is owner for owner, _ in found)]
     if arguments.leaderboard and all(lab.has_module for lab in chosen):
         raise LabError("--leaderboard: measures the whole store; grade lab 7 with it")
-    if bool(arguments.format) != bool(arguments.output):
-        raise LabError("--format and --output go together: --format gradescope --output results.json")
     real = [] if arguments.fast else ["cluster"]
     return grade.Request(
         solution=common.open_solution(arguments, known, chosen),
@@ -95,26 +84,13 @@ def request_of(arguments: argparse.Namespace) -> grade.Request:
         jobs=arguments.jobs,
         command=arguments.again,
         leaderboard=arguments.leaderboard,
-        on_progress=_writer(arguments),
+        on_progress=common.format_writer(arguments),
     )
-
-
-def _writer(arguments: argparse.Namespace) -> Callable[[results.Results], None] | None:
-    """What writes how things stand after each check, so that a run which is cut off leaves that."""
-    if arguments.format is None:
-        return None
-
-    def write(so_far: results.Results) -> None:
-        with contextlib.suppress(formats.NoGrade):  # Some formats have nothing to say before the end.
-            formats.write(formats.rendered(so_far, arguments.format, complete=False), arguments.output)
-
-    return write
 
 
 def run(arguments: argparse.Namespace) -> int:
     graded = grade.grade(request_of(arguments))
-    if arguments.format is not None:
-        formats.write(formats.rendered(graded, arguments.format), arguments.output)
+    common.write_format(arguments, graded)
     show(graded, arguments.results, arguments.html)
     return graded.exit_code
 

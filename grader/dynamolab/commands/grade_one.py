@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import shlex
+from dataclasses import replace
 from pathlib import Path
 
 from dynamolab import labs, processes
@@ -39,6 +40,7 @@ def add(parser: argparse.ArgumentParser) -> None:
         help="of a result that is there: run failures on real processes once more before points are taken,"
         " and what had no verdict. For a machine without neighbours",
     )
+    common.add_format(parser)
     parser.add_argument("--slot", type=int, default=0, help=argparse.SUPPRESS)
     parser.add_argument("--with-parent", action="store_true", help=argparse.SUPPRESS)
 
@@ -101,13 +103,14 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.slot:
         _take_core(arguments.slot)
     arguments.jobs = min(arguments.jobs, len(processes.cpus()))
-    options = options_of(arguments)
+    options = replace(options_of(arguments), on_progress=common.format_writer(arguments))
     if arguments.rerun:
         graded = rerun.rerun(arguments.out, options)
     else:
         graded = grade_one.grade_one(
             arguments.submission, arguments.out, options, again=arguments.anew
         )
+    common.write_format(arguments, graded)
     print(_words(graded, arguments.out))
     return EXIT_NOT_GRADED if graded.outcome is Outcome.INCONCLUSIVE else 0
 

@@ -9,7 +9,7 @@ import platform
 import resource
 import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -40,6 +40,7 @@ class Options:
     jobs: int = 1
     supplied: Sequence[str] = ()  # As --with has it.
     command: str = ""
+    on_progress: Callable[[Results], None] | None = None  # Hears how things stand, after each check.
 
     def asked(self, digest: str) -> str:
         """Names what is graded how. Points are not in it: they are put on verdicts that are there."""
@@ -138,6 +139,7 @@ def request_for(folder: Path, options: Options) -> grade.Request:
         command=options.command,
         quiet=True,
         folder=folder,
+        on_progress=options.on_progress,
     )
 
 
