@@ -149,6 +149,12 @@ COMMANDS = (
         "./lab skeleton --check",
     ),
     Command(
+        "update",
+        "dynamolab.commands.update",
+        "a newer release of the course, and solution/ as it was",
+        "./lab update ../course-2027",
+    ),
+    Command(
         "variants",
         "dynamolab.commands.variants",
         "rules that a course may turn, so that last year's solution loses points",
