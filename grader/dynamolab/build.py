@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from dynamolab import processes, ui
+from dynamolab import processes, reference, ui
 from dynamolab.errors import GraderTrouble
 from dynamolab.paths import BUILD, REFERENCE, ROOT, SOLUTION_PROJECT, shown
 from dynamolab.solutions import Modules
@@ -159,7 +159,7 @@ class Framework:
                 told = True
 
         with locked(self.folder):
-            if not (self.folder / "build.ninja").exists():
+            if not (self.folder / "build.ninja").exists() or not self._has_this_reference():
                 tell(LONG_BUILD_STEPS)
                 self._configure()
             title = f"Building ({self.preset})"
@@ -178,19 +178,30 @@ class Framework:
             words = compiler_output(built.out) or built.out
             raise GraderTrouble(f"the framework does not build ({self.preset}):\n{_tail(words)}")
 
+    def _has_this_reference(self) -> bool:
+        """Not one that was laid over the checkout since, or is no more."""
+        with contextlib.suppress(OSError):
+            return self._reference_noted.read_text(encoding="utf-8") == str(REFERENCE)
+        return False
+
+    @property
+    def _reference_noted(self) -> Path:
+        return self.folder / "reference-is.txt"
+
     def _configure(self) -> None:
         # A half-made or foreign cache (a checkout that was moved) would only confuse.
         cache = self.folder / "CMakeCache.txt"
         cache.unlink(missing_ok=True)
         shutil.rmtree(self.folder / "CMakeFiles", ignore_errors=True)
         done = processes.run(
-            ["cmake", "--preset", self.preset],
+            ["cmake", "--preset", self.preset, f"-DDYNAMO_REFERENCE={REFERENCE}"],
             cwd=ROOT,
             deadline_s=CONFIGURE_DEADLINE_S,
             env=_environment(),
         )
         if done.code != 0:
             raise GraderTrouble(f"cmake --preset {self.preset} failed:\n{_tail(done.out)}")
+        self._reference_noted.write_text(str(REFERENCE), encoding="utf-8")
 
 
 def _tail(text: str) -> str:
@@ -208,9 +219,14 @@ class NodeBuild:
 
 
 def solution_folder(preset: str, modules: Modules, label: str) -> Path:
-    text = ";".join(f"{name}={path or 'reference'}" for name, path in sorted(modules.items()))
+    text = _listed(modules)
     key = hashlib.sha256(f"{ROOT}\n{text}".encode()).hexdigest()[:10]
     return BUILD / preset / "solutions" / f"{label}-{key}"
+
+
+def _listed(modules: Modules) -> str:
+    """As cmake/solution wants them."""
+    return ";".join(f"{name}={source}" for name, source in reference.filled(modules).items())
 
 
 def build_node(
@@ -220,13 +236,14 @@ def build_node(
     target: str = "dynamo-node",
     jobs: int | None = None,
     debug_lab: int | None = None,
+    flags: Sequence[str] = (),
 ) -> NodeBuild:
-    """Compiles the modules that are files, and links them with the rest. With ``debug_lab`` there is
-    the target linked-checks, that lab's checks with the solution inside."""
+    """Compiles the modules that are files, with these ``flags``, too, and links them with the rest. With
+    ``debug_lab`` there is the target linked-checks, that lab's checks with the solution inside."""
     folder = solution_folder(framework.preset, modules, label)
     with locked(folder):
         if not (folder / "build.ninja").exists():
-            _configure_solution(framework, modules, folder, debug_lab)
+            _configure_solution(framework, modules, folder, debug_lab, flags)
         title = f"Compiling {label}"
         with _told_if_slow(lambda: ui.say(f"{title} …"), SLOW_BUILD_S):
             built = _ninja(folder, [target], title, SOLUTION_DEADLINE_S, jobs or framework.jobs)
@@ -240,22 +257,35 @@ def build_node(
 
 def reference_node(framework: Framework) -> Path:
     """The node of the reference, whole. GraderTrouble if it does not build: it is ours."""
-    built = build_node(framework, {path.stem: None for path in REFERENCE.glob("*.cpp")}, "reference")
+    built = build_node(framework, dict.fromkeys(reference.modules()), "reference")
+    if built.error:
+        raise GraderTrouble(built.error)
+    return built.node
+
+
+def prebuilt_node(framework: Framework, name: str) -> Path:
+    """The node of a store that a students' repository has in one piece. GraderTrouble if it does not
+    link, NotHere if there is none for this machine."""
+    built = build_node(framework, {"store": reference.store(name)}, name)
     if built.error:
         raise GraderTrouble(built.error)
     return built.node
 
 
 def _configure_solution(
-    framework: Framework, modules: Modules, folder: Path, debug_lab: int | None
+    framework: Framework,
+    modules: Modules,
+    folder: Path,
+    debug_lab: int | None,
+    flags: Sequence[str],
 ) -> None:
-    listed = ";".join(f"{name}={path or 'reference'}" for name, path in sorted(modules.items()))
     done = processes.run(
         [
             *("cmake", "-S", SOLUTION_PROJECT, "-B", folder, "-G", "Ninja"),
             f"-DDYNAMO_BUILD={framework.folder}",
-            f"-DDYNAMO_MODULES={listed}",
+            f"-DDYNAMO_MODULES={_listed(modules)}",
             *([f"-DDYNAMO_DEBUG_LAB={debug_lab}"] if debug_lab is not None else []),
+            *([f"-DDYNAMO_FLAGS={';'.join(flags)}"] if flags else []),
         ],
         deadline_s=CONFIGURE_DEADLINE_S,
         env=_environment(),

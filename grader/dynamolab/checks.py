@@ -49,6 +49,7 @@ class Run:
     seeds: int | None = None  # At least so many; None: what each check asks for.
     jobs: int = 1
     reference: Path | None = None  # Its node, for checks that set it beside the solution's.
+    scope: str = ""  # What a hidden check widens an exploration by, as JSON.
     shrink: bool = True  # Look for a short run that fails in the same way; it may take a second.
     cpus: tuple[int, ...] = ()  # Cores to pin to, one a shard; empty: all that we may use.
     on_check: Callable[[str, Verdict | None], None] = field(default=lambda _id, _verdict: None)
@@ -139,7 +140,8 @@ def run_program(program: Path, checks: Sequence[Check], run: Run) -> dict[str, V
                 message=f"{program.name} ended without a word about this check",
             ),
         )
-    _remember_seconds(collected.verdicts)
+    if run.seeds is None and not run.scope:
+        _remember_seconds(collected.verdicts)
     return collected.verdicts
 
 
@@ -160,6 +162,8 @@ def _run_shards(
             if run.seeds is not None:
                 command += ["--seeds", str(run.seeds)]
             command += ["--results", base.with_suffix(".jsonl")]
+            if run.scope:
+                command += ["--scope", run.scope]
             if not run.shrink:
                 command.append("--no-shrink")
             command += ["--artifacts", run.folder]

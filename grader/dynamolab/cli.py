@@ -13,6 +13,7 @@ from typing import NoReturn
 
 from dynamolab import processes, ui
 from dynamolab.errors import LabError
+from dynamolab.paths import RELEASED
 
 EXIT_TROUBLE = 2
 
@@ -27,6 +28,7 @@ class Command:
     module: str
     help: str
     example: str
+    students: bool = True  # Whether a students' repository has it, too.
 
 
 COMMANDS = (
@@ -129,24 +131,42 @@ COMMANDS = (
         "dynamolab.commands.mutants",
         "grade the known-wrong solutions",
         "./lab mutants 1 --all",
+        students=False,
     ),
     Command(
         "bench",
         "dynamolab.commands.bench",
         "measure, beside the goals",
         "./lab bench --results bench.json",
+        students=False,
     ),
     Command(
         "soak",
         "dynamolab.commands.soak",
         "grade the reference many times",
         "./lab soak -n 20 --load",
+        students=False,
     ),
     Command(
         "skeleton",
         "dynamolab.commands.skeleton",
         "make skeleton/ from reference/",
         "./lab skeleton --check",
+        students=False,
+    ),
+    Command(
+        "release",
+        "dynamolab.commands.release",
+        "make the students' repository of a course",
+        "./lab release --course course.json --out ../students",
+        students=False,
+    ),
+    Command(
+        "test",
+        "dynamolab.commands.test",
+        "the project's own tests",
+        "./lab test",
+        students=False,
     ),
     Command(
         "update",
@@ -159,8 +179,8 @@ COMMANDS = (
         "dynamolab.commands.variants",
         "rules that a course may turn, so that last year's solution loses points",
         "./lab variants walk=counter-clockwise share=ceil",
+        students=False,
     ),
-    Command("test", "dynamolab.commands.test", "the project's own tests", "./lab test"),
     Command(
         "setup",
         "dynamolab.commands.setup",
@@ -170,14 +190,19 @@ COMMANDS = (
 )
 
 
+def commands(students: bool = RELEASED) -> list[Command]:
+    """Those of this checkout; of ``students``: of a repository of theirs."""
+    return [command for command in COMMANDS if command.students or not students]
+
+
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         self.exit(EXIT_TROUBLE, f"{self.prog}: {message}\nTry {self.prog} --help\n")
 
 
 def _overview() -> str:
-    width = max(len(command.name) for command in COMMANDS)
-    lines = [f"  {command.name:<{width}}  {command.help}" for command in COMMANDS]
+    width = max(len(command.name) for command in commands())
+    lines = [f"  {command.name:<{width}}  {command.help}" for command in commands()]
     return "\n".join(
         [
             "usage: ./lab COMMAND …     ./lab COMMAND --help says more",
@@ -192,13 +217,13 @@ def _overview() -> str:
 
 
 def _find(name: str) -> Command:
-    for command in COMMANDS:
+    for command in commands():
         if command.name == name:
             return command
     from dynamolab.suggest import did_you_mean
 
     raise LabError(
-        f"there is no command '{name}'; {did_you_mean(name, [c.name for c in COMMANDS])}"
+        f"there is no command '{name}'; {did_you_mean(name, [c.name for c in commands()])}"
     )
 
 

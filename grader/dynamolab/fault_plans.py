@@ -8,10 +8,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
-from dynamolab import build, checks, mutants
+from dynamolab import build, checks, mutants, reference
 from dynamolab.errors import GraderTrouble
 from dynamolab.labs import Check, Lab, load_all
-from dynamolab.paths import working_folder
+from dynamolab.paths import RELEASED, working_folder
 from dynamolab.results import Outcome
 
 
@@ -25,7 +25,11 @@ def judge(
     """A verdict for each of ``wanted``. ``plans``: the file with all of the student's plans. ``run.node``
     plays no part."""
     program = framework.checks_binary(lab.number)
-    right = build.reference_node(framework)
+    try:
+        right = build.reference_node(framework)
+    except reference.NotHere as error:
+        told = checks.Verdict(Outcome.INCONCLUSIVE, message=str(error))
+        return dict.fromkeys((check.id for check in wanted), told)
     verdicts: dict[str, checks.Verdict] = {}
     with working_folder(run.folder / "plans") as folder:
         quietly = replace(run, node=right, folder=folder, submission=plans, on_check=_silent)
@@ -47,10 +51,19 @@ def judge(
     return verdicts
 
 
-def _built(wrong: Sequence[mutants.Mutant], framework: build.Framework) -> dict[str, Path]:
+Wrong = mutants.Mutant | reference.WrongStore
+
+
+def _built(wrong: Sequence[Wrong], framework: build.Framework) -> dict[str, Path]:
     """By name, the nodes of these. Compiled side by side, the first time."""
+
+    def node(one: Wrong) -> Path:
+        if isinstance(one, mutants.Mutant):
+            return mutants.build_mutant(one, framework, "plans").node
+        return build.prebuilt_node(framework, one.name.rpartition("/")[2])
+
     with ThreadPoolExecutor(framework.jobs) as pool:
-        nodes = list(pool.map(lambda one: mutants.build_mutant(one, framework, "plans").node, wrong))
+        nodes = list(pool.map(node, wrong))
     return {one.name: node for one, node in zip(wrong, nodes, strict=True)}
 
 
@@ -64,7 +77,7 @@ def _on_reference(message: str) -> str:
     return message if unread else f"on the reference, which is right:\n{message}"
 
 
-def _of_both(seconds: float, wrong: mutants.Mutant, on_wrong: checks.Verdict) -> checks.Verdict:
+def _of_both(seconds: float, wrong: Wrong, on_wrong: checks.Verdict) -> checks.Verdict:
     """The verdict on a plan that the reference comes through."""
     seconds += on_wrong.seconds
     if on_wrong.outcome is Outcome.FAIL:
@@ -79,8 +92,10 @@ def _of_both(seconds: float, wrong: mutants.Mutant, on_wrong: checks.Verdict) ->
     return replace(on_wrong, seconds=seconds)
 
 
-def wrong_store(check: Check) -> mutants.Mutant:
+def wrong_store(check: Check) -> Wrong:
     """The known-wrong solution that a plan is to find. GraderTrouble if there is none of that name."""
+    if RELEASED:
+        return reference.wrong_store(check.wrong)
     for mutant in mutants.load(load_all()):
         if mutant.name == check.wrong:
             return mutant

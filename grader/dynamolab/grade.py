@@ -6,11 +6,12 @@ import contextlib
 import datetime
 import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from dynamolab import build, checks, fault_plans, leaderboard, rules, ui, viewer
+from dynamolab import build, checks, fault_plans, leaderboard, reference, rules, ui, viewer
+from dynamolab.course import hidden
 from dynamolab.labs import Check, Lab
 from dynamolab.paths import RESULTS, shown, working_folder
 from dynamolab.results import CheckResult, LabResult, Outcome, Results, write_json
@@ -31,6 +32,8 @@ class Request:
     kinds: frozenset[str] = frozenset({"unit", "sim", "explore", "cluster", "plan"})
     seed: int = 1
     seeds: int | None = None  # At least so many; None: what each check asks for.
+    # Lab → the class's seeds, for its hidden checks, which are not run without.
+    secret_seeds: Mapping[int, Sequence[int]] = field(default_factory=dict)
     sanitize: bool = False
     jobs: int = 1
     command: str = ""
@@ -45,7 +48,9 @@ class Request:
         return [
             check
             for check in lab.checks
-            if check.kind in self.kinds and (not self.only or check.id in self.only)
+            if check.kind in self.kinds
+            and (not self.only or check.id in self.only)
+            and (check.hidden is None or self.secret_seeds.get(lab.number))
         ]
 
 
@@ -231,17 +236,29 @@ def _run(
             jobs=request.jobs,
             on_check=tally.on_check,
         )
+        program = framework.checks_binary(lab.number)
         if program_checks := _of_kind(chosen, "unit", "sim", "explore"):
-            verdicts |= checks.run_program(framework.checks_binary(lab.number), program_checks, run)
+            public = [check for check in program_checks if not check.hidden]
+            verdicts |= checks.run_program(program, public, run) if public else {}
+            widened = [c for c in program_checks if c.hidden and not _failed_need(c, verdicts)]
+            if widened:
+                seeds = request.secret_seeds[lab.number]
+                verdicts |= hidden.judge(program, widened, seeds, run)
         if plans := _of_kind(chosen, "plan"):
             verdicts |= fault_plans.judge(request.solution.file(lab), lab, plans, framework, run)
         # Real processes take their time; those whose dependency has failed already need not run.
         if waiting := [c for c in _of_kind(chosen, "cluster") if not _failed_need(c, verdicts)]:
-            if any(check.mixed for check in waiting):
-                run = replace(run, reference=build.reference_node(for_nodes))
-            verdicts |= checks.run_pytest(
-                lab.folder / "test_cluster.py", waiting, framework.faultnet, run
-            )
+            if mixed := [check for check in waiting if check.mixed]:
+                try:
+                    run = replace(run, reference=build.reference_node(for_nodes))
+                except reference.NotHere as error:
+                    told = checks.Verdict(Outcome.INCONCLUSIVE, message=str(error))
+                    verdicts |= dict.fromkeys((check.id for check in mixed), told)
+                    waiting = [check for check in waiting if not check.mixed]
+            if waiting:
+                verdicts |= checks.run_pytest(
+                    lab.folder / "test_cluster.py", waiting, framework.faultnet, run
+                )
     return verdicts
 
 

@@ -113,6 +113,11 @@ def _patched(mutant: Mutant) -> Path:
     return folder
 
 
+def sources(mutant: Mutant) -> dict[str, Path | None]:
+    """Module → its changed file; None: as the reference has it. LabError if the change does not apply."""
+    return _modules(_patched(mutant))
+
+
 def _modules(folder: Path) -> dict[str, Path | None]:
     """Only the patched module is compiled; the others are the prebuilt reference."""
     changed = {
@@ -128,7 +133,7 @@ def build_mutant(
     """LabError if it does not build: a mutant is wrong in what it does, never in its syntax. ``label``: for
     whom, so that nobody takes a node away that somebody else runs."""
     with build.locked(BUILD / "mutants" / mutant.name):
-        modules = _modules(_patched(mutant))
+        modules = sources(mutant)
         built = build.build_node(framework, modules, f"{label}-{mutant.folder.name}", jobs=1)
     if built.error:
         raise LabError(f"{mutant.name}: {built.error}")

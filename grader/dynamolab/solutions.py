@@ -6,14 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from dynamolab import reference
 from dynamolab.errors import LabError
 from dynamolab.labs import Lab, find_lab
-from dynamolab.paths import REFERENCE, ROOT, SKELETON, shown
-from dynamolab.skeleton import skeleton_of
+from dynamolab.paths import REFERENCE, RELEASED, ROOT, SKELETON, SOLUTION, shown
 from dynamolab.suggest import did_you_mean
 
 LARGEST_FILE_BYTES = 1_000_000
-DEFAULT_SOLUTION = "skeleton"
+DEFAULT_SOLUTION = SOLUTION.name
 REFERENCE_NAME = "reference"
 # Labs whose points are given with the reference in all other modules (shared rule of the labs): what
 # is weak in one lab costs nothing in another.
@@ -58,10 +58,9 @@ class Solution:
     def begun(self, lab: Lab) -> bool:
         """Whether the file holds more than the skeleton: of a lab that nobody has begun, a cluster of
         one's own has the reference's module."""
-        reference = REFERENCE / lab.file
-        if not lab.has_module or not reference.exists():
+        untouched = reference.untouched(lab)
+        if untouched is None:
             return True
-        untouched = skeleton_of(reference.read_text(encoding="utf-8"), lab.file)
         return self.file(lab).read_text(encoding="utf-8", errors="replace") != untouched
 
     def not_begun(self) -> list[Lab]:
@@ -75,15 +74,20 @@ class Solution:
         if graded is None:
             return self.file(lab).exists() and self.begun(lab)
         # By number: a course has labs of its own, with other points and checks.
-        if lab.number == graded.number or not (REFERENCE / lab.file).exists():
+        if lab.number == graded.number:
             return True
-        return 0 < lab.number < graded.number not in LABS_AMONG_REFERENCE_MODULES
+        if not 0 < lab.number < graded.number:
+            return not RELEASED and not reference.has(lab)
+        return not reference.has(lab) or graded.number not in LABS_AMONG_REFERENCE_MODULES
 
     def modules(self, graded: Lab | None) -> Modules:
         """For a node that is graded in one lab; None: for a cluster of one's own."""
-        own: dict[str, Path | None] = {path.stem: None for path in REFERENCE.glob("*.cpp")}
+        own: dict[str, Path | None] = dict.fromkeys(reference.modules())
+        if reference.is_whole(self.folder):
+            return own
         for lab in (lab for lab in self.labs if lab.has_module):
-            own[lab.module] = self.file(lab) if self.needs(lab, graded) else None
+            given = reference.is_whole(self.file(lab).parent) or not self.needs(lab, graded)
+            own[lab.module] = None if given else self.file(lab)
             for part, module in lab.part_modules.items():
                 folder = self.supplied.get(f"{lab.number}{part}")
                 if folder is not None and self.needs(lab, graded):
@@ -100,6 +104,9 @@ def open_solution(
     """Looks at the folder; a LabError names what is missing or too much in it. ``wanted``: the labs that
     it is opened for (none: all), whose files the solution should have itself. The file of a lab that
     comes after all of these may be missing."""
+    if reference.is_whole(folder):
+        reference.store(reference.RIGHT_STORE)
+        return Solution(folder.resolve(), tuple(labs))
     if not folder.exists():
         raise LabError(f"--solution {folder}: there is no such folder")
     if not folder.is_dir():
@@ -112,6 +119,8 @@ def open_solution(
     given = []
     for lab in labs:
         path = solution.file(lab)
+        if reference.is_whole(path.parent):
+            continue
         if path.exists() or path.is_symlink():
             _refuse_odd_file(path)
         elif not any(solution.needs(lab, other) for other in graded):
@@ -130,7 +139,7 @@ def _cure(path: Path, lab: Lab, own: bool) -> str:
     one the reference may as well stand in."""
     stand_in = f"--with {REFERENCE_NAME}:{lab.number}"
     write = _beginning(path)
-    if not (REFERENCE / lab.file).is_file():
+    if not reference.has(lab):
         return f"To begin, {write}"
     if own:
         return f"To begin, {write}; or let the reference stand in with {stand_in}"
@@ -141,7 +150,7 @@ def _beginning(path: Path) -> str:
     """How a module's file is begun; nobody is told to copy a file onto itself."""
     if path.parent.resolve() == SKELETON.resolve():
         return f"bring it back with: git checkout -- {shown(path)}"
-    return f"copy skeleton/{path.name} there"
+    return f"copy {shown(SKELETON / path.name)} there"
 
 
 def _names(labs: Sequence[Lab]) -> str:
@@ -149,7 +158,7 @@ def _names(labs: Sequence[Lab]) -> str:
 
 
 def _refuse_strangers(solution: Solution) -> None:
-    known = {lab.file for lab in solution.labs} | {path.name for path in REFERENCE.iterdir()}
+    known = {lab.file for lab in solution.labs} | {path.name for path in SKELETON.iterdir()}
     try:
         entries = sorted(solution.folder.iterdir())
     except OSError as error:
@@ -185,8 +194,12 @@ def _refuse_odd_file(path: Path) -> None:
 def solution_folder(word: str) -> Path:
     """As typed: a path, or the name of a folder of the checkout (``reference``)."""
     if not word:
-        raise LabError("--solution and --with name a folder, for example skeleton; the name is empty")
+        raise LabError(
+            f"--solution and --with name a folder, for example {DEFAULT_SOLUTION}; the name is empty"
+        )
     path = Path(word)
+    if word == REFERENCE_NAME:
+        return REFERENCE
     if not path.is_absolute() and not path.exists() and (ROOT / word).exists():
         return ROOT / word
     return path
@@ -200,14 +213,17 @@ def parse_with(values: Sequence[str], labs: Sequence[Lab]) -> dict[str, Path]:
         if not colon or not source or not numbers:
             raise LabError(f"--with {value}: write FOLDER:LABS, for example --with reference:1,2")
         folder = solution_folder(source)
-        if not folder.is_dir():
+        if not folder.is_dir() and not reference.is_whole(folder):
             raise LabError(f"--with {value}: there is no folder '{source}'")
         for number in numbers.split(","):
             part = number[-1:] if number[:-1].isdigit() and number[-1:].isupper() else ""
             lab = find_lab(labs, number.removesuffix(part))
             if part and part not in lab.part_modules:
                 raise LabError(f"--with {value}: {_parts_of(lab)}; write {lab.number}")
-            if not (folder / lab.file).is_file():
+            if reference.is_whole(folder):
+                if not reference.has(lab):
+                    raise LabError(f"--with {value}: {reference.why_not(lab)}")
+            elif not (folder / lab.file).is_file():
                 raise LabError(f"--with {value}: {folder / lab.file} is missing")
             supplied[f"{lab.number}{part}"] = folder.resolve()
     return supplied

@@ -12,6 +12,7 @@
 #include "sim/check.h"
 #include "sim/check_program.h"
 #include "sim/checks.h"
+#include "sim/explore.h"
 #include "sim/story.h"
 
 namespace dynamo::sim {
@@ -186,6 +187,8 @@ std::optional<int> parse(int argc, char** argv, Arguments& arguments) {
                  "Leave replays and traces of failures in this folder");
   app.add_option("--submission", arguments.checks.submission,
                  "A file of the student's that is no code: the fault plans of the capstone");
+  app.add_option("--scope", arguments.checks.scope,
+                 "Widens explorations, as a hidden check does: JSON, {\"crashes\": 2}");
   app.add_option("--replay", arguments.replay, "Run again what this file saved, and tell it");
   app.add_flag("--original", arguments.checks.original,
                "With --replay: the run that the saved one was shrunk from");
@@ -217,8 +220,13 @@ std::optional<int> parse(int argc, char** argv, Arguments& arguments) {
   if (!arguments.linked && !std::filesystem::exists(arguments.host.node_binary)) {
     throw BadArguments("--node " + arguments.host.node_binary + ": there is no such file");
   }
+  if (!arguments.checks.scope.empty()) {
+    Scope any;
+    widen(any, arguments.checks.scope);
+  }
   if (!arguments.replay.empty()) {
     arguments.checks.replay = read_replay(arguments.replay);
+    arguments.checks.scope = arguments.checks.replay->scope;
     arguments.only = {arguments.checks.replay->check};
   }
   return std::nullopt;

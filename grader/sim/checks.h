@@ -62,6 +62,7 @@ class Checks {
     std::filesystem::path artifacts;   ///< Empty: leave nothing behind.
     std::string solution;              ///< For the replay file.
     std::filesystem::path submission;  ///< What the student hands in beside code; see check.h.
+    std::string scope;                 ///< What a hidden check widens an exploration by; explore.h.
     std::optional<Replay> replay;      ///< Only this run, told in full on stdout.
     bool original = false;             ///< Of a replay: without its schedule.
     bool shrink = true;                ///< Look for a short run that fails as the first one does.

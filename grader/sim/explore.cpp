@@ -1,9 +1,13 @@
 // explore(): the check around a search. Its verdict, its story, and its replay.
 #include "sim/explore.h"
 
+#include <algorithm>
 #include <cstdio>
+#include <set>
+#include <type_traits>
 #include <utility>
 
+#include "core/json.h"
 #include "sim/check.h"
 #include "sim/checks.h"
 #include "sim/explore_space.h"
@@ -51,6 +55,7 @@ Beginning begin(Scope& scope, Host& host, std::vector<Step>& steps) {
   replay.message = message;
   replay.plan = scope.plan;
   replay.choices = rerun.followed;
+  replay.scope = checks.options().scope;
   checks.fail(message, checks.leave(std::move(replay), rerun.steps));
   throw TestEnded{};
 }
@@ -194,10 +199,36 @@ std::string to_string(const Explored& explored) {
   return text;
 }
 
+void widen(Scope& scope, const std::string& by) {
+  const Json wider = json::parse(by);
+  if (!wider.is_object()) throw JsonError("--scope " + by + ": expected a JSON object");
+  for (const auto& [name, value] : wider.items()) {
+    static const std::set<std::string> known{"drops",  "duplicates", "crashes",
+                                             "timers", "states",     "schedules"};
+    if (!known.contains(name) || !value.is_number_unsigned()) {
+      throw JsonError("--scope " + by + ": '" + name +
+                      "': expected a number for drops, duplicates, crashes, timers, states or "
+                      "schedules");
+    }
+  }
+  if (scope.schedules == 0) return;
+  const auto widened = [&](const std::string& name, auto& number) {
+    using Number = std::remove_reference_t<decltype(number)>;
+    if (wider.contains(name)) number = std::max(number, wider[name].get<Number>());
+  };
+  widened("drops", scope.deep.drops);
+  widened("duplicates", scope.deep.duplicates);
+  widened("crashes", scope.deep.crashes);
+  widened("timers", scope.deep.timers);
+  widened("states", scope.most_states);
+  widened("schedules", scope.schedules);
+}
+
 void explore(const Scope& scope, const MakeOracle& oracle) {
   Checks& checks = Checks::here();
   const std::uint32_t run = checks.next_run();
   Scope seeded = scope;
+  if (!checks.options().scope.empty()) widen(seeded, checks.options().scope);
   seeded.plan.seed = checks.options().seed;
   if (const std::optional<Replay>& replay = checks.options().replay) {
     if (replay->run != run) return;

@@ -203,6 +203,12 @@ struct Explored {
 /// "all 48213 states of this scope, …" or "bounded: 200000 states, …"
 std::string to_string(const Explored& explored);
 
+/// Widens a scope that goes on at random where its search ends (--scope, grader/hidden), by a JSON
+/// object: "states" is most_states, "schedules" how many random ones, "drops", "duplicates",
+/// "crashes" and "timers" their budgets. What is more already stays, and so does a scope that is
+/// searched to its end. Throws JsonError, naming what it does not know.
+void widen(Scope& scope, const std::string& by);
+
 /// Explores the scope in the solution's host, and says in the check's verdict how far it got. The
 /// first violation is run again, becomes a story, and ends the test.
 void explore(const Scope& scope, const MakeOracle& oracle);

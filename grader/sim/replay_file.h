@@ -34,9 +34,10 @@ struct Replay {
   std::uint64_t events = 0;      ///< As sim/events.h counts them; 0: not counted.
   std::uint64_t original_events = 0;  ///< Without the schedule, if there is one; so is the next.
   std::string original_trace_hash;
-  std::vector<Pick> choices;  ///< Of kind "explore": the schedule that was found.
+  std::vector<Pick> choices;  ///< Of kind "explore": the schedule that was found,
+  std::string scope;          ///< and by what the check's scope was widened; empty: by nothing.
   FIELDS(format, check, kind, run, seed, trace_hash, message, solution, solution_hash, grader, plan,
-         schedule, executed, events, original_events, original_trace_hash, choices)
+         schedule, executed, events, original_events, original_trace_hash, choices, scope)
 };
 
 /// Throws JsonError, naming file, field and cure.

@@ -107,15 +107,18 @@ def test_void_checks_are_known_by_their_lab(tmp_path: Path) -> None:
 def test_seeds_are_drawn_once_and_kept_from_others(tmp_path: Path) -> None:
     ours = load(tmp_path, with_lab() | {"seeds": {"file": "seeds.json", "count": 3}})
     with pytest.raises(LabError, match=r"seeds\.json: the class's secret seeds are not there"):
-        ours.seeds()
-    assert ours.draw_seeds()
-    drawn = ours.seeds()
+        ours.seeds(2)
+    assert ours.draw_seeds() == [2]
+    drawn = ours.seeds(2)
     assert len(set(drawn)) == 3
-    assert not ours.draw_seeds() and ours.seeds() == drawn
+    assert ours.draw_seeds() == []
+    more = {"name": "x", "labs": [{"lab": 1}, {"lab": 2}], "seeds": {"file": "seeds.json"}}
+    assert load(tmp_path, more).draw_seeds() == [1]
+    assert ours.seeds(2) == drawn
     assert (tmp_path / "seeds.json").stat().st_mode & 0o777 == 0o600
-    (tmp_path / "seeds.json").write_text('{"seeds": ["one"]}')
-    with pytest.raises(LabError, match=r"seeds\.json: seeds\[0\]"):
-        ours.seeds()
+    (tmp_path / "seeds.json").write_text('{"labs": {"2": ["one"]}}')
+    with pytest.raises(LabError, match=r"seeds\.json: labs\.2\[0\]"):
+        ours.seeds(2)
 
 
 @pytest.mark.parametrize(

@@ -4,52 +4,18 @@ solution, never itself)."""
 
 from __future__ import annotations
 
-import re
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from dynamolab.course.leaks import runs, solution_runs, squeezed
 from dynamolab.paths import ROOT
 
-RUN = 3  # So many lines of a solution in a row are no coincidence; a handout may show a call or two.
-EVERYWHERE = re.compile(r"#include <.*|(: )?(\w+)_\(\2\),?( \{\})?")
-SHORT = 12  # Shorter lines (braces, returns) do not count.
-
-
-def squeezed(lines: list[str]) -> list[str]:
-    """Lines without their indentation, so that a copy at another depth is found, too. Headers that are
-    included in alphabetical order are the same everywhere; so are members that keep what they are given."""
-    texts = [" ".join(line.split()) for line in lines]
-    return [text for text in texts if len(text) >= SHORT and not EVERYWHERE.fullmatch(text)]
-
-
-def between(path: Path, marker: str) -> list[str]:
-    """The lines between // BEGIN and // END of a marker."""
-    inside, kept = False, []
-    for line in path.read_text(encoding="utf-8").splitlines():
-        if f"BEGIN {marker}" in line:
-            inside = True
-        elif f"END {marker}" in line:
-            inside = False
-        elif inside:
-            kept.append(line)
-    return kept
-
-
-def secret_runs(path: Path) -> set[tuple[str, ...]]:
-    """Of the solution, less what the skeleton is meant to show (the head of a class, say)."""
-    shown = squeezed([line.removeprefix("// ") for line in between(path, "SKELETON")])
-    return set(runs(squeezed(between(path, "SOLUTION")))) - set(runs(shown))
-
-
-def runs(lines: list[str]) -> Iterator[tuple[str, ...]]:
-    return (tuple(lines[i : i + RUN]) for i in range(len(lines) - RUN + 1))
-
-
 REFERENCE = sorted((ROOT / "reference").glob("*.cpp"))
-SECRET = {run: path.name for path in REFERENCE for run in secret_runs(path)}
+SECRET = {
+    run: path.name for path in REFERENCE for run in solution_runs(path.read_text(encoding="utf-8"))
+}
 READ_BY_STUDENTS = sorted(
     path
     for folder in ("skeleton", "labs", "docs", "framework")

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import functools
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from dynamolab import formats, labs, processes, solutions, ui
+from dynamolab.course.course import Course, of_checkout
 from dynamolab.errors import LabError
+from dynamolab.paths import REFERENCE
 from dynamolab.results import Results
 
 LARGEST_SEED = 2**63 - 1
@@ -36,7 +39,7 @@ def add_solution(parser: argparse.ArgumentParser) -> None:
         "--solution",
         metavar="DIR",
         default=solutions.DEFAULT_SOLUTION,
-        help="folder to grade (default: skeleton)",
+        help=f"folder to grade (default: {solutions.DEFAULT_SOLUTION})",
     )
     add_with(parser)
 
@@ -50,6 +53,29 @@ def add_with(parser: argparse.ArgumentParser) -> None:
         default=[],
         help="take these labs' files from another folder, for example reference:1,2",
     )
+
+
+def add_course(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--course",
+        metavar="FILE",
+        type=Path,
+        help="its labs, points and hidden checks (default: course.json of this checkout, if there is one)",
+    )
+
+
+def course_of(arguments: argparse.Namespace) -> Course:
+    """The one that --course names, or this checkout's; read once."""
+    return _course(getattr(arguments, "course", None))
+
+
+_course = functools.lru_cache(of_checkout)
+
+
+def secret_seeds(course: Course, chosen: list[labs.Lab]) -> dict[int, list[int]]:
+    """The class's seeds of those labs that have hidden checks. LabError if they are not there."""
+    hiding = [lab for lab in chosen if any(check.hidden for check in lab.checks)]
+    return {lab.number: course.seeds(lab.number) for lab in hiding}
 
 
 def add_seed(parser: argparse.ArgumentParser) -> None:
@@ -106,7 +132,9 @@ def write_format(arguments: argparse.Namespace, graded: Results) -> None:
 def open_solution(
     arguments: argparse.Namespace, known: list[labs.Lab], wanted: list[labs.Lab] | None = None
 ) -> solutions.Solution:
-    supplied = solutions.parse_with(arguments.supplied, known)
+    # What the course leaves out, nobody is to have written.
+    left_out = dict.fromkeys(course_of(arguments).parts_left_out, REFERENCE.resolve())
+    supplied = left_out | solutions.parse_with(arguments.supplied, known)
     folder = solutions.solution_folder(arguments.solution)
     solution = solutions.open_solution(folder, known, supplied, wanted)
     if solution.given:
@@ -128,7 +156,7 @@ def writable_file(word: str) -> Path:
     return path
 
 
-def chosen_labs(words: list[str], known: list[labs.Lab]) -> list[labs.Lab]:
+def chosen_labs(words: list[str], known: Sequence[labs.Lab]) -> list[labs.Lab]:
     """Those that are named, in their order; if none is, all that give points."""
     if not words:
         graded = [lab for lab in known if lab.points]

@@ -57,16 +57,18 @@ def add(parser: argparse.ArgumentParser) -> None:
         help="where the report goes (default: results/report.html)",
     )
     common.add_format(parser)
+    common.add_course(parser)
     common.add_jobs(parser)
 
 
 def request_of(arguments: argparse.Namespace) -> grade.Request:
     """LabError for a lab, check or folder that is not there."""
-    known = labs.load_all()
-    chosen = common.chosen_labs(arguments.labs, known)
+    course = common.course_of(arguments)
+    known = course.everything
+    chosen = common.chosen_labs(arguments.labs, course.labs)
     only: frozenset[str] = frozenset()
     if arguments.only:
-        scope = chosen if arguments.labs else known
+        scope = chosen if arguments.labs else list(course.labs)
         found = [labs.find_check(scope, word) for word in arguments.only]
         only = frozenset(check.id for _, check in found)
         chosen = [lab for lab in scope if any(lab is owner for owner, _ in found)]
@@ -80,6 +82,7 @@ def request_of(arguments: argparse.Namespace) -> grade.Request:
         kinds=frozenset({"unit", "sim", "explore", "plan", *real}),
         seed=arguments.seed,
         seeds=arguments.seeds,
+        secret_seeds=common.secret_seeds(course, chosen),
         sanitize=arguments.sanitize,
         jobs=arguments.jobs,
         command=arguments.again,

@@ -16,10 +16,11 @@ OTHER_COLUMNS = 36  # Of the table, besides the checks: part, kind, points, and 
 
 def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("labs", nargs="*", metavar="LAB", help="number or name; none: all")
+    common.add_course(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    known = labs.load_all()
+    known = common.course_of(arguments).labs
     console = ui.console()
     for lab in common.chosen_labs(arguments.labs, known) if arguments.labs else known:
         show(lab, console)

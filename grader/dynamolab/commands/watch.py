@@ -25,8 +25,9 @@ def add(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     from dynamolab import render_terminal
 
-    known = labs.load_all()
-    lab = labs.find_lab(known, arguments.lab)
+    course = common.course_of(arguments)
+    known = course.everything
+    lab = labs.find_lab(course.labs, arguments.lab)
     console = ui.console()
     real = ["cluster"] if arguments.cluster else []
     kinds = frozenset({"unit", "sim", "explore", "plan", *real})

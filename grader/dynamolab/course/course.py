@@ -19,11 +19,12 @@ from typing import Any
 from dynamolab.course import hidden, variants
 from dynamolab.errors import LabError
 from dynamolab.labs import Check, Lab, load_all, read_json
-from dynamolab.paths import shown
+from dynamolab.paths import COURSE, shown
 from dynamolab.results import Show
 from dynamolab.suggest import did_you_mean
 
 SCHEMA = "course/course.schema.json"
+SEEDS_SCHEMA = "course/seeds.schema.json"
 DEFAULT_SEEDS = 2
 LARGEST_SEED = 2**48  # From each one on, so many more are used as a check asks for.
 
@@ -57,6 +58,7 @@ class Course:
     name: str
     labs: tuple[Lab, ...]  # As this course has them: chosen parts and checks, its points, void ones.
     plans: Mapping[int, CourseLab]
+    known: tuple[Lab, ...]  # All labs there are, as they stand.
     term: str = ""
     timezone: str = "UTC"
     seeds_file: Path | None = None
@@ -68,6 +70,12 @@ class Course:
 
     def lab(self, number: int) -> Lab | None:
         return next((lab for lab in self.labs if lab.number == number), None)
+
+    @property
+    def everything(self) -> list[Lab]:
+        """All labs there are, this course's as it has them: what a solution is made of."""
+        own = {lab.number: lab for lab in self.labs}
+        return [own.get(lab.number, lab) for lab in self.known]
 
     @property
     def graded(self) -> list[Lab]:
@@ -86,8 +94,9 @@ class Course:
             if part not in plan.parts
         ]
 
-    def seeds(self) -> list[int]:
-        """The class's secret seeds. LabError if course.json names none, or their file is not there."""
+    def seeds(self, number: int) -> list[int]:
+        """The class's secret seeds of a lab; each lab has its own, so that one can be disclosed. LabError
+        if course.json names none, or their file is not there."""
         if self.seeds_file is None:
             raise LabError(
                 f"{self._named}: seeds: hidden checks need the class's secret seeds; add"
@@ -98,17 +107,27 @@ class Course:
                 f"{shown(self.seeds_file)}: the class's secret seeds are not there. ./lab release draws"
                 " them the first time; of an old course, bring the file back: others would change grades"
             )
-        return list(read_json(self.seeds_file, "course/seeds.schema.json")["seeds"])
+        drawn = read_json(self.seeds_file, SEEDS_SCHEMA)["labs"].get(str(number))
+        if drawn is None:
+            raise LabError(f"{shown(self.seeds_file)}: has no seeds of lab {number}: ./lab release draws them")
+        return list(drawn)
 
-    def draw_seeds(self) -> bool:
-        """Makes the file of secret seeds, readable by its owner alone, if it is not there yet; whether it
-        did. OSError if it cannot be written."""
-        if self.seeds_file is None or self.seeds_file.exists():
-            return False
-        drawn = [secrets.randbelow(LARGEST_SEED) for _ in range(self.seeds_count)]
-        self.seeds_file.touch(mode=0o600)
-        self.seeds_file.write_text(json.dumps({"seeds": drawn}) + "\n", encoding="utf-8")
-        return True
+    def draw_seeds(self) -> list[int]:
+        """Completes the file of secret seeds, readable by its owner alone; the labs that got theirs now.
+        What stands there stays. OSError if it cannot be written."""
+        if self.seeds_file is None:
+            return []
+        there = read_json(self.seeds_file, SEEDS_SCHEMA)["labs"] if self.seeds_file.exists() else {}
+        new = [lab.number for lab in self.labs if str(lab.number) not in there]
+        for number in new:
+            there[str(number)] = [secrets.randbelow(LARGEST_SEED) for _ in range(self.seeds_count)]
+        if new:
+            part = self.seeds_file.with_name(self.seeds_file.name + ".part")
+            part.unlink(missing_ok=True)
+            part.touch(mode=0o600)
+            part.write_text(json.dumps({"labs": there}, indent=2) + "\n", encoding="utf-8")
+            part.replace(self.seeds_file)
+        return new
 
     def ships_reference(self, number: int, at: datetime.datetime) -> bool:
         """Whether students have the reference's module of this lab at that moment. That of a lab which
@@ -140,7 +159,15 @@ def whole(known: Sequence[Lab] | None = None) -> Course:
     """Without a course.json: every lab as it stands, with no hidden check."""
     labs = tuple(load_all() if known is None else known)
     plans = {lab.number: CourseLab(lab.number, tuple(lab.parts), float(lab.points)) for lab in labs}
-    return Course("Dynamo Labs", labs, plans)
+    return Course("Dynamo Labs", labs, plans, labs)
+
+
+def of_checkout(path: Path | None = None) -> Course:
+    """The course of ``path``; without one, that of the course.json of this checkout (a students'
+    repository has one); without that, the whole."""
+    if path is None and not COURSE.exists():
+        return whole()
+    return load(path or COURSE)
 
 
 def load(path: Path, known: Sequence[Lab] | None = None) -> Course:
@@ -180,6 +207,7 @@ class _Reader:
             name=document["name"],
             labs=tuple(labs),
             plans=plans,
+            known=tuple(self._known.values()),
             term=document.get("term", ""),
             timezone=document.get("timezone", "UTC"),
             seeds_file=self._path.parent / seeds["file"] if seeds else None,
