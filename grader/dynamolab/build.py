@@ -180,9 +180,10 @@ class Framework:
 
     def _has_this_reference(self) -> bool:
         """Not one that was laid over the checkout since, or is no more."""
+        noted = str(ROOT / "reference")
         with contextlib.suppress(OSError):
-            return self._reference_noted.read_text(encoding="utf-8") == str(REFERENCE)
-        return False
+            noted = self._reference_noted.read_text(encoding="utf-8")
+        return noted == str(REFERENCE)
 
     @property
     def _reference_noted(self) -> Path:
@@ -237,6 +238,7 @@ def build_node(
     jobs: int | None = None,
     debug_lab: int | None = None,
     flags: Sequence[str] = (),
+    deadline_s: float = SOLUTION_DEADLINE_S,
 ) -> NodeBuild:
     """Compiles the modules that are files, with these ``flags``, too, and links them with the rest. With
     ``debug_lab`` there is the target linked-checks, that lab's checks with the solution inside."""
@@ -246,7 +248,7 @@ def build_node(
             _configure_solution(framework, modules, folder, debug_lab, flags)
         title = f"Compiling {label}"
         with _told_if_slow(lambda: ui.say(f"{title} …"), SLOW_BUILD_S):
-            built = _ninja(folder, [target], title, SOLUTION_DEADLINE_S, jobs or framework.jobs)
+            built = _ninja(folder, [target], title, deadline_s, jobs or framework.jobs)
     os.utime(folder)
     objects = {}
     for line in (folder / "objects.txt").read_text(encoding="utf-8").splitlines():

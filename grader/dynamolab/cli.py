@@ -67,6 +67,7 @@ COMMANDS = (
         "dynamolab.commands.viva",
         "questions on a run of a student's own code, with answers",
         "./lab viva submissions/ann 5",
+        students=False,
     ),
     Command(
         "convert",
@@ -79,12 +80,14 @@ COMMANDS = (
         "dynamolab.commands.grade_one",
         "grade a submission, once, into a folder",
         "./lab grade-one handin.zip graded/alice",
+        students=False,
     ),
     Command(
         "grade-all",
         "dynamolab.commands.grade_all",
         "grade the submissions of a class",
         "./lab grade-all handins --out graded --roster roster.csv",
+        students=False,
     ),
     Command("watch", "dynamolab.commands.watch", "grade a lab again at each save", "./lab watch 1"),
     Command(

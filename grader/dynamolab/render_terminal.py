@@ -106,7 +106,8 @@ def _lines(lab: LabResult, console: Console) -> None:
 
 
 def _word(check: CheckResult) -> Text:
-    return Text(*_STYLES[check.outcome])
+    word = Text(*_STYLES[check.outcome])
+    return word.append(" (void)", "dim") if check.void else word
 
 
 def _points(check: CheckResult) -> str:
@@ -141,7 +142,8 @@ def _failures(results: Results, lab: LabResult, console: Console) -> None:
     """One story for each message (a solution that does not compile fails all checks in one way). Of
     many, the first few in full, a line for each of the rest: work goes top down. What is not written
     yet comes last, as one."""
-    troubled = [c for c in lab.checks if c.outcome in (Outcome.FAIL, Outcome.INCONCLUSIVE)]
+    told = (Outcome.FAIL, Outcome.INCONCLUSIVE)
+    troubled = [c for c in lab.checks if c.outcome in told and not c.void]
     waiting = [check for check in troubled if _unwritten(check)]
     if len(waiting) == 1:
         waiting = []

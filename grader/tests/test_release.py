@@ -238,6 +238,13 @@ def test_planted_name_in_a_binary_is_found(secrets: leaks.Secrets, tmp_path: Pat
     assert leaks.found_in(tmp_path, secrets) == [f"x.o: the identifier {word}"]
 
 
+def test_what_the_framework_makes_of_the_reference_would_be_found(secrets: leaks.Secrets) -> None:
+    archive = ROOT / "build" / "release" / "reference" / "libreference_quorum.a"
+    if not archive.exists():
+        pytest.skip(f"{archive.name} is not built; ./lab test builds it first")
+    assert len(leaks.in_binary(archive.read_bytes(), secrets)) > 10
+
+
 def test_a_release_that_leaks_is_not_written(
     tmp_path: Path, no_objects: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:

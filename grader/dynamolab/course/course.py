@@ -253,7 +253,8 @@ class _Reader:
             taken = of_course == "all" or one.id in of_course
             public = next((check for check in checks if check.id == one.widens), None)
             if taken and public is not None:
-                checks.append(hidden.as_check(one, public, show))
+                last = max(n for n, check in enumerate(checks) if check.part == public.part)
+                checks.insert(last + 1, hidden.as_check(one, public, show))
             elif taken and of_course != "all":
                 raise self._wrong(
                     "hidden.checks", f"{one.id} widens a check of a part that the course leaves out"

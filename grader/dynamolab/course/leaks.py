@@ -157,10 +157,12 @@ def in_text(text: str, secrets: Secrets) -> list[str]:
 
 
 def in_binary(data: bytes, secrets: Secrets) -> list[str]:
-    """In all that ``strings`` would print: symbols, names of sections and types, lines for a debugger."""
+    """In all that ``strings`` would print: symbols, names of sections and types, lines for a debugger. A
+    mangled name has the length of each identifier before it."""
     printable = b"\n".join(PRINTABLE.findall(data)).decode("ascii")
-    words = [f"the identifier {word}" for word in sorted(secrets.words) if word in printable]
-    return [*words, *in_text(printable, secrets)]
+    whole = set(re.findall(r"\w+", printable))
+    found = [w for w in sorted(secrets.words) if w in whole or f"{len(w)}{w}" in printable]
+    return [*(f"the identifier {word}" for word in found), *in_text(printable, secrets)]
 
 
 def _phrases_in(text: str, secrets: Secrets) -> list[str]:

@@ -54,7 +54,9 @@ def make(
 def _compiled(framework: build.Framework, sources: Mapping[str, Path]) -> dict[str, Path]:
     """Module → object, of these files."""
     modules: dict[str, Path | None] = {**dict.fromkeys(reference.modules()), **sources}
-    built = build.build_node(framework, modules, "prebuilt", flags=FLAGS)
+    built = build.build_node(
+        framework, modules, "prebuilt", flags=FLAGS, deadline_s=build.STEP_DEADLINE_S
+    )
     if built.error:
         raise GraderTrouble(built.error)
     return {name: built.objects[name] for name in sources}

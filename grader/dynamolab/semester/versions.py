@@ -69,12 +69,17 @@ def _with_headers(path: Path, text: str) -> set[Path]:
 
 def of_check(lab: Lab, check: Check) -> str:
     """Of the files of the lab that the check is written in, and of what lab.json says of how it is judged.
-    Its title, points and hints may change without another verdict."""
-    name = re.compile(rf"\b{re.escape(check.id.partition('.')[2])}\b")
+    Its title, points and hints may change without another verdict. A hidden check is written where the one
+    is that it widens."""
+    written_as = check.hidden.widens if check.hidden else check.id
+    name = re.compile(rf"\b{re.escape(written_as.partition('.')[2])}\b")
     suffix = ".py" if check.kind == "cluster" else ".cpp"
     files: set[Path] = set()
     for path, text in _texts(lab.folder).items():
         quoted = f'"{check.id}"' in text  # pytest.mark.check("membership.…")
         if path.suffix == suffix and (quoted or name.search(text)):
             files |= _with_headers(path, text) if suffix == ".cpp" else {path}
-    return _hash(files, json.dumps({key: getattr(check, key) for key in _DECIDES}, sort_keys=True))
+    decides = {key: getattr(check, key) for key in _DECIDES}
+    if check.hidden:
+        decides |= {"seeds": check.hidden.seeds, "scope": dict(check.hidden.scope)}
+    return _hash(files, json.dumps(decides, sort_keys=True))
