@@ -109,7 +109,9 @@ class Course:
             )
         drawn = read_json(self.seeds_file, SEEDS_SCHEMA)["labs"].get(str(number))
         if drawn is None:
-            raise LabError(f"{shown(self.seeds_file)}: has no seeds of lab {number}: ./lab release draws them")
+            raise LabError(
+                f"{shown(self.seeds_file)}: has no seeds of lab {number}: ./lab release draws them"
+            )
         return list(drawn)
 
     def draw_seeds(self) -> list[int]:
