@@ -31,6 +31,7 @@ class Solution:
     labs: tuple[Lab, ...]
     supplied: Mapping[str, Path] = field(default_factory=dict)  # "3" or "3C" → folder
     given: tuple[Lab, ...] = ()  # Later labs whose file is not there: the reference's is at work.
+    implied: frozenset[str] = frozenset()  # Of ``supplied``: what this checkout's course leaves out.
 
     @property
     def name(self) -> str:
@@ -41,6 +42,8 @@ class Solution:
         """What ``--with`` would be given to have the same: ``reference:1,2,3C``."""
         numbers: dict[Path, list[str]] = {}
         for number, folder in sorted(self.supplied.items()):
+            if number in self.implied:
+                continue
             numbers.setdefault(folder, []).append(number)
         return [f"{shown(folder)}:{','.join(labs)}" for folder, labs in numbers.items()]
 

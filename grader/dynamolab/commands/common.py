@@ -7,6 +7,7 @@ import contextlib
 import functools
 import tempfile
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from dynamolab import formats, labs, processes, solutions, ui
@@ -72,12 +73,6 @@ def course_of(arguments: argparse.Namespace) -> Course:
 _course = functools.lru_cache(of_checkout)
 
 
-def secret_seeds(course: Course, chosen: list[labs.Lab]) -> dict[int, list[int]]:
-    """The class's seeds of those labs that have hidden checks. LabError if they are not there."""
-    hiding = [lab for lab in chosen if any(check.hidden for check in lab.checks)]
-    return {lab.number: course.seeds(lab.number) for lab in hiding}
-
-
 def add_seed(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--seed",
@@ -134,9 +129,11 @@ def open_solution(
 ) -> solutions.Solution:
     # What the course leaves out, nobody is to have written.
     left_out = dict.fromkeys(course_of(arguments).parts_left_out, REFERENCE.resolve())
-    supplied = left_out | solutions.parse_with(arguments.supplied, known)
+    named = solutions.parse_with(arguments.supplied, known)
     folder = solutions.solution_folder(arguments.solution)
-    solution = solutions.open_solution(folder, known, supplied, wanted)
+    solution = solutions.open_solution(folder, known, left_out | named, wanted)
+    if getattr(arguments, "course", None) is None:  # Else another command must be told of it.
+        solution = replace(solution, implied=frozenset(left_out) - frozenset(named))
     if solution.given:
         files = ", ".join(lab.file for lab in solution.given)
         ui.say(f"{solution.name} has no {files}: the reference stands in")

@@ -82,7 +82,7 @@ def request_of(arguments: argparse.Namespace) -> grade.Request:
         kinds=frozenset({"unit", "sim", "explore", "plan", *real}),
         seed=arguments.seed,
         seeds=arguments.seeds,
-        secret_seeds=common.secret_seeds(course, chosen),
+        secret_seeds=course.secret_seeds(chosen),
         sanitize=arguments.sanitize,
         jobs=arguments.jobs,
         command=arguments.again,

@@ -114,6 +114,11 @@ class Course:
             )
         return list(drawn)
 
+    def secret_seeds(self, labs: Iterable[Lab]) -> dict[int, list[int]]:
+        """Those of the labs with hidden checks, as grading wants them. LabError if they are not there."""
+        hiding = [lab for lab in labs if any(check.hidden for check in lab.checks)]
+        return {lab.number: self.seeds(lab.number) for lab in hiding}
+
     def draw_seeds(self) -> list[int]:
         """Completes the file of secret seeds, readable by its owner alone; the labs that got theirs now.
         What stands there stays. OSError if it cannot be written."""

@@ -50,7 +50,8 @@ class Options:
             for check in lab.checks
             if check.kind in self.kinds and (not self.only or check.id in self.only)
         ]
-        told = json.dumps([digest, checks, self.seed, self.course.parts_left_out, *self.supplied])
+        seeds = [self.seed, self.course.secret_seeds(self.labs)]
+        told = json.dumps([digest, checks, seeds, self.course.parts_left_out, *self.supplied])
         return hashlib.sha256(told.encode()).hexdigest()
 
 
@@ -135,6 +136,7 @@ def request_for(folder: Path, options: Options) -> grade.Request:
         only=options.only,
         kinds=options.kinds,
         seed=options.seed,
+        secret_seeds=options.course.secret_seeds(options.labs),
         jobs=options.jobs,
         command=options.command,
         quiet=True,
