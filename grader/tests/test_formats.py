@@ -3,6 +3,7 @@ makes a zero of what is inconclusive."""
 
 from __future__ import annotations
 
+import argparse
 import csv
 import io
 import json
@@ -14,9 +15,12 @@ from typing import Any
 import jsonschema
 import pytest
 
-from dynamolab import formats, processes, results
+from dynamolab import checks, formats, grade, labs, processes, results, solutions
+from dynamolab.commands import common
+from dynamolab.errors import LabError
 from dynamolab.formats import NAMES, NoGrade, View
 from dynamolab.leaderboard import Figures, Leaderboard
+from dynamolab.paths import REFERENCE
 from dynamolab.results import CheckResult, LabResult, Outcome, Results, Show
 
 HOSTILE = "=cmd()|'/c'!A1 <script>&\x1b[31m\x00\udce4\u202e ]]> {\"scores\": {\"Lab 2\": 100}}"
@@ -323,3 +327,35 @@ def test_converting_what_is_no_grade_says_so_and_writes_nothing(
     done = lab_command("convert", file, "--to", "classroom50", "--output", out)
     assert done.code == 2 and "graded again" in done.out and not out.exists()
     assert lab_command("convert", tmp_path / "none.json", "--to", "csv").code == 2
+
+
+def test_how_things_stand_is_told_after_each_verdict(
+    course: list[labs.Lab], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What has no verdict yet is inconclusive, in this lab and in those that come after it."""
+    told: list[Results] = []
+    chosen = course[1:3]
+    solution = solutions.Solution(REFERENCE, tuple(course))
+    request = grade.Request(solution, chosen, on_progress=told.append)
+    first = chosen[0].checks[0].id
+    grade._teller(request, Results("mine", 1), chosen[0])({first: checks.Verdict(PASS)})
+    outcomes = [c.outcome for lab in told[0].labs for c in lab.checks]
+    assert outcomes == [PASS] + [INCONCLUSIVE] * (sum(len(lab.checks) for lab in chosen) - 1)
+    partial = document("gradescope", told[0], complete=False)
+    jsonschema.validate(partial, GRADESCOPE)
+    assert "score" not in partial and partial["tests"][0]["status"] == "passed"
+
+
+def test_format_and_output_go_together_and_an_old_file_goes(tmp_path: Path) -> None:
+    old = tmp_path / "results.json"
+    old.write_text('{"score": 100}')
+    with pytest.raises(LabError, match="go together"):
+        common.format_writer(argparse.Namespace(format="csv", output=None))
+    write = common.format_writer(argparse.Namespace(format="gradescope", output=old))
+    assert write is not None and not old.exists()
+    write(GRADED)
+    assert "cut off" in json.loads(old.read_text())["output"]
+    unsaid = common.format_writer(argparse.Namespace(format="classroom50", output=old))
+    assert unsaid is not None
+    unsaid(GRADED)
+    assert not old.exists()

@@ -105,11 +105,13 @@ def add_format(parser: argparse.ArgumentParser) -> None:
 
 def format_writer(arguments: argparse.Namespace) -> Callable[[Results], None] | None:
     """What writes how things stand after each check, so that a run which is cut off leaves that. None: no
-    format is asked for. LabError if only half of it is."""
+    format is asked for. LabError if only half of it is. A file of an earlier run goes now: nobody shall
+    take it for this one's."""
     if bool(arguments.format) != bool(arguments.output):
         raise LabError("--format and --output go together: --format gradescope --output results.json")
     if arguments.format is None:
         return None
+    arguments.output.unlink(missing_ok=True)
 
     def write(so_far: Results) -> None:
         with contextlib.suppress(formats.NoGrade):  # Some formats have nothing to say before the end.
@@ -119,7 +121,8 @@ def format_writer(arguments: argparse.Namespace) -> Callable[[Results], None] | 
 
 
 def write_format(arguments: argparse.Namespace, graded: Results) -> None:
-    """The last word, if a format was asked for."""
+    """The last word, if a format was asked for. NoGrade, and no file, if there is no grade and the format
+    cannot say that."""
     if arguments.format is not None:
         formats.write(formats.rendered(graded, arguments.format), arguments.output)
 

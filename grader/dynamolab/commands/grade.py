@@ -93,8 +93,8 @@ def request_of(arguments: argparse.Namespace) -> grade.Request:
 
 def run(arguments: argparse.Namespace) -> int:
     graded = grade.grade(request_of(arguments))
-    common.write_format(arguments, graded)
     show(graded, arguments.results, arguments.html)
+    common.write_format(arguments, graded)
     return graded.exit_code
 
 

@@ -110,8 +110,8 @@ def run(arguments: argparse.Namespace) -> int:
         graded = grade_one.grade_one(
             arguments.submission, arguments.out, options, again=arguments.anew
         )
-    common.write_format(arguments, graded)
     print(_words(graded, arguments.out))
+    common.write_format(arguments, graded)
     return EXIT_NOT_GRADED if graded.outcome is Outcome.INCONCLUSIVE else 0
 
 

@@ -77,7 +77,7 @@ def grade_one(submission: Path, out: Path, options: Options, *, again: bool = Fa
             if refused:
                 graded = _refused(refused, folder / SOLUTION, options)
             else:
-                graded = _grade(folder, options)
+                graded = _grade(folder, out, options)
             graded.submission = told
             _finish(graded, folder, out, began)
             if graded.outcome is Outcome.INCONCLUSIVE and done(out, None, options.labs):
@@ -124,8 +124,9 @@ def _counted(check: CheckResult, lab: Lab | None) -> CheckResult:
     return replace(check, max_points=known.points, void=known.void, show=known.show)
 
 
-def request_for(folder: Path, options: Options) -> grade.Request:
-    """Of the clean solution in ``folder``; a part that the course leaves out is the reference's."""
+def request_for(folder: Path, out: Path, options: Options) -> grade.Request:
+    """Of the clean solution in ``folder``, which becomes ``out``; a part that the course leaves out is the
+    reference's."""
     known = load_all()
     left_out = [f"{solutions.REFERENCE_NAME}:{part}" for part in options.course.parts_left_out]
     supplied = solutions.parse_with([*left_out, *options.supplied], known)
@@ -141,16 +142,30 @@ def request_for(folder: Path, options: Options) -> grade.Request:
         command=options.command,
         quiet=True,
         folder=folder,
-        on_progress=options.on_progress,
+        on_progress=_teller(folder, out, options),
     )
 
 
-def _grade(folder: Path, options: Options) -> Results:
-    request = request_for(folder, options)
+def _grade(folder: Path, out: Path, options: Options) -> Results:
+    request = request_for(folder, out, options)
     try:
         return grade.grade(request)
     finally:
         drop_builds(request)
+
+
+def _teller(folder: Path, out: Path, options: Options) -> Callable[[Results], None] | None:
+    """What tells ``on_progress`` how things stand, with the paths that they will have."""
+    on_progress = options.on_progress
+    if on_progress is None:
+        return None
+
+    def tell(so_far: Results) -> None:
+        copy = results.of_document(so_far.document())
+        _move_results(copy, folder, out)
+        on_progress(copy)
+
+    return tell
 
 
 def drop_builds(request: grade.Request) -> None:
@@ -186,29 +201,37 @@ def _finish(graded: Results, folder: Path, out: Path, began: float) -> None:
 def move_paths(graded: Results, folder: Path, out: Path) -> None:
     """What names the folder of the work names the folder of the result, in the results and in the files
     beside them."""
-    out = out.resolve()
-    pairs = [(f"{folder}/{SOLUTION}/", f"{SOLUTION}/"), (f"{shown(folder)}/{SOLUTION}/", f"{SOLUTION}/")]
-    moved = [(str(folder), str(out)), (shown(folder), shown(out))]
-
-    def replaced(text: str, table: list[tuple[str, str]]) -> str:
-        for old, new in table:
-            text = text.replace(old, new)
-        return text
-
-    graded.solution = replaced(graded.solution, moved)
-    graded.options = [replaced(word, moved) for word in graded.options]
-    for check in (check for lab in graded.labs for check in lab.checks):
-        check.message = replaced(check.message, pairs + moved)
-        check.replay = replaced(check.replay, moved) if check.replay else None
-        check.view = replaced(check.view, moved) if check.view else None
+    _move_results(graded, folder, out)
     for path in folder.rglob("*"):
         if path.suffix in TEXTS and path.is_file() and path.stat().st_size < LARGEST_TEXT_BYTES:
             text = path.read_bytes()
             fresh = text
-            for old, new in moved:
+            for old, new in _moved(folder, out):
                 fresh = fresh.replace(old.encode(), new.encode())
             if fresh != text:
                 path.write_bytes(fresh)
+
+
+def _moved(folder: Path, out: Path) -> list[tuple[str, str]]:
+    """As results and files name the folder, and shall name it."""
+    out = out.resolve()
+    return [(str(folder), str(out)), (shown(folder), shown(out))]
+
+
+def _move_results(graded: Results, folder: Path, out: Path) -> None:
+    sources = [(f"{old}/{SOLUTION}/", f"{SOLUTION}/") for old, _ in _moved(folder, out)]
+
+    def moved(text: str, first: Sequence[tuple[str, str]] = ()) -> str:
+        for old, new in (*first, *_moved(folder, out)):
+            text = text.replace(old, new)
+        return text
+
+    graded.solution = moved(graded.solution)
+    graded.options = [moved(word) for word in graded.options]
+    for check in (check for lab in graded.labs for check in lab.checks):
+        check.message = moved(check.message, sources)
+        check.replay = moved(check.replay) if check.replay else None
+        check.view = moved(check.view) if check.view else None
 
 
 def write_reports(graded: Results, folder: Path, out: Path | None = None) -> None:

@@ -59,7 +59,7 @@ def rerun(out: Path, options: grade_one.Options) -> Results:
         labs = [lab for lab in options.labs if any(check.id in wanted for check in lab.checks)]
         with place.staged(out, begin_with=out) as folder:
             began = time.monotonic()
-            request = grade_one.request_for(folder, replace(options, labs=labs, only=wanted))
+            request = grade_one.request_for(folder, out, replace(options, labs=labs, only=wanted))
             try:
                 second = grade.grade(request)
             finally:
