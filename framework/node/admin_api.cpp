@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <cstdio>
 #include <limits>
 #include <memory>
@@ -13,6 +14,7 @@
 #include "core/codec.h"
 #include "core/json.h"
 #include "node/error_status.h"
+#include "node/held_api.h"
 #include "node/kv_api.h"
 #include "node/real_node.h"
 
@@ -210,6 +212,47 @@ void serve_ping(RealNode& real, const HttpRequest& request, Respond respond) {
   });
 }
 
+void serve_held(RealNode& real, const HttpRequest& request, Respond respond) {
+  answer_with(real, std::move(respond),
+              [key = request.path[2]](Node& node) { return held_response(node, key); });
+}
+
+/// A whole number within [low, high]; nothing if the text is none.
+std::optional<long> number_in(const std::string& text, long low, long high) {
+  long number = 0;
+  const char* end = text.data() + text.size();
+  const auto [rest, error] = std::from_chars(text.data(), end, number);
+  if (error != std::errc() || rest != end || number < low || number > high) return std::nullopt;
+  return number;
+}
+
+void serve_tree(RealNode& real, const HttpRequest& request, Respond respond) {
+  const long last = static_cast<long>(real.options().config.q) - 1;
+  const std::optional<long> vnode = number_in(request.path[2], 0, last);
+  if (!vnode) {
+    return respond(http_error(
+        400, name_of(ErrorCode::invalid_argument),
+        "\"" + request.path[2] + "\" is no virtual node; there are 0 to " + std::to_string(last)));
+  }
+  answer_with(real, std::move(respond), [vnode = static_cast<VnodeId>(*vnode)](Node& node) {
+    return tree_response(node, vnode);
+  });
+}
+
+/// The node's wall clock is off by so much from now on, until its process ends.
+void serve_skew(RealNode& real, const HttpRequest& request, Respond respond) {
+  constexpr long most = 24L * 3600 * 1000;
+  const std::optional<long> ms = number_in(request.path[2], -most, most);
+  if (!ms) {
+    return respond(http_error(400, name_of(ErrorCode::invalid_argument),
+                              "\"" + request.path[2] +
+                                  "\" is no number of milliseconds between a day behind and a day "
+                                  "ahead, such as -500"));
+  }
+  real.skew_for_test(std::chrono::milliseconds(*ms));
+  respond(json_response({{"done", true}}));
+}
+
 // NOLINTNEXTLINE(performance-unnecessary-value-param): the others in the table keep it
 void serve_health(RealNode& real, const HttpRequest& /*request*/, Respond respond) {
   respond(json_response({{"id", real.options().id}, {"ready", true}}));
@@ -233,6 +276,9 @@ constexpr std::array kRoutes = {
     Route{"/admin/history", "GET", ask<history>},
     Route{"/admin/ring", "GET", serve_ring},
     Route{"/admin/hints", "GET", ask<hints>},
+    Route{"/admin/held/KEY", "GET", serve_held},
+    Route{"/admin/tree/VNODE", "GET", serve_tree},
+    Route{"/admin/skew/MS", "POST", serve_skew},
     Route{"/admin/members/ID", "POST, DELETE", serve_members},
     Route{"/admin/ping/ID", "POST", serve_ping},
     Route{"/admin/warmup", "GET", ask<warmup>},

@@ -110,9 +110,10 @@ void RealNode::stop() {
 
 Moment RealNode::moment() {
   using std::chrono::duration_cast;
-  return {Instant(duration_cast<Duration>(std::chrono::steady_clock::now() - born_)),
-          Instant(duration_cast<Duration>(std::chrono::system_clock::now().time_since_epoch())),
-          random_.next()};
+  return {
+      Instant(duration_cast<Duration>(std::chrono::steady_clock::now() - born_)),
+      Instant(duration_cast<Duration>(std::chrono::system_clock::now().time_since_epoch() + skew_)),
+      random_.next()};
 }
 
 void RealNode::enqueue(std::function<void()> handler) {

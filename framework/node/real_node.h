@@ -82,6 +82,9 @@ class RealNode final : private Effects {
   const RealNodeOptions& options() const { return options_; }
   Moment moment();
 
+  /// The wall clock that handlers see is off by `by` from now on: a fault, as the simulator's.
+  void skew_for_test(std::chrono::milliseconds by) { skew_ = by; }
+
  private:
   /// The outputs of a turn, or of its first handlers, and what must be durable before they leave.
   struct HeldBack {
@@ -121,6 +124,7 @@ class RealNode final : private Effects {
   net::Metrics metrics_;
   std::uint64_t& handlers_ = metrics_.counter("dynamo_handlers_total");
   Random random_;
+  std::chrono::milliseconds skew_{0};
   const std::chrono::steady_clock::time_point born_ = std::chrono::steady_clock::now();
   LmdbStore store_;
   std::unique_ptr<host::FlightRecorder> recorder_;  ///< Null: nothing is recorded.

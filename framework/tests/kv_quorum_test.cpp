@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "kv_fixture.h"
+#include "tree.h"
 
 namespace dynamo {
 namespace {
@@ -88,10 +89,47 @@ TEST_F(KvQuorumTest, a_hint_waits_for_its_owner_and_reaches_it) {
   const std::size_t keeper = hints(*nodes_[0]) == 1 ? 0 : 1;
   EXPECT_EQ(answered(*nodes_[keeper], "/admin/hints"), Json({{"count", 1}, {"keys", {key}}}));
   EXPECT_EQ(hints(*nodes_[1 - keeper]), 0u) << "the other one is an owner";
+  const Json kept = answered(*nodes_[keeper], "/admin/held/" + key);
+  EXPECT_EQ(kept["hint"]["versions"][0]["value"], "milk") << kept;
+  EXPECT_TRUE(kept["state"].is_null()) << "apart from its own keys";
+  const Json own = answered(*nodes_[1 - keeper], "/admin/held/" + key);
+  EXPECT_EQ(own["state"]["hash"], kept["hint"]["hash"]) << "the same versions and clock";
+  EXPECT_TRUE(own["hint"].is_null());
 
   start(quorum("n3", "sloppy", 2));
   ASSERT_TRUE(run_until(io_, [&] { return hints(*nodes_[keeper]) == 0; }));
   EXPECT_EQ(ask(*nodes_[2], "GET", "/kv/" + key + "?r=1").body, "milk");
+}
+
+TEST_F(KvQuorumTest, a_tree_tells_the_keys_of_its_vnode_and_where_they_lie) {
+  RealNodeOptions with = quorum("n1", "strict", 1);
+  with.config.modules.push_back("sync");
+  RealNode& node = start(with);
+  ASSERT_EQ(put(node, "cart", "milk"), 204);
+  const Json place = answered(node, "/admin/ring?key=cart");
+  const auto vnode = place["vnode"].get<VnodeId>();
+  const Json tree = answered(node, "/admin/tree/" + std::to_string(vnode));
+  ASSERT_EQ(tree["keys"].size(), 1u) << tree;
+  EXPECT_EQ(tree["keys"][0]["key"], "cart");
+  EXPECT_EQ(tree["keys"][0]["path"], path_of("cart", with.config.q));
+  EXPECT_EQ(tree["keys"][0]["hash"], answered(node, "/admin/held/cart")["state"]["hash"]);
+  const Json other = answered(node, "/admin/tree/" + std::to_string((vnode + 1) % with.config.q));
+  EXPECT_TRUE(other["keys"].empty());
+  EXPECT_NE(other["root"], tree["root"]);
+  for (const char* wrong : {"16", "-1", "x", "1x"}) {
+    EXPECT_EQ(ask(node, "GET", std::string("/admin/tree/") + wrong).status, 400) << wrong;
+  }
+}
+
+TEST_F(KvQuorumTest, a_skewed_wall_clock_leaves_the_other_one_alone) {
+  RealNode& node = start(quorum("n1", "strict", 1));
+  const auto lag = [&] { return node.moment().wall - node.moment().now; };
+  const Duration before = lag();
+  EXPECT_EQ(ask(node, "POST", "/admin/skew/-7200000").status, 200);
+  EXPECT_LT(lag(), before - std::chrono::hours(1));
+  for (const char* wrong : {"x", "", "1.5", "999999999999"}) {
+    EXPECT_EQ(ask(node, "POST", std::string("/admin/skew/") + wrong).status, 400) << wrong;
+  }
 }
 
 }  // namespace

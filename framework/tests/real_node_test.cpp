@@ -273,7 +273,7 @@ TEST_F(RealNodeTest, module_that_is_not_at_work_gets_501) {
   with.config.modules = {};
   RealNode& node = start(with);
   for (const char* path : {"/admin/view", "/admin/history", "/admin/ring", "/admin/ring?key=a",
-                           "/admin/warmup", "/admin/hints"}) {
+                           "/admin/warmup", "/admin/hints", "/admin/held/a", "/admin/tree/0"}) {
     EXPECT_TRUE(error(node, "GET", path).starts_with("501 not_at_work: the module")) << path;
   }
   EXPECT_TRUE(error(node, "POST", "/admin/members/n2").starts_with("501 not_at_work"));
