@@ -97,7 +97,7 @@ void Checks::trouble(const std::string& message) {
 }
 
 std::string Checks::leave(Replay replay, const std::vector<Step>& steps,
-                          const std::vector<Step>& rings) {
+                          const std::vector<Step>& afterwards) {
   if (options_.artifacts.empty() || options_.replay) return "";
   replay.check = id_;
   replay.solution = options_.solution;
@@ -105,7 +105,7 @@ std::string Checks::leave(Replay replay, const std::vector<Step>& steps,
   replay.grader = grader_version();
   const std::filesystem::path file = options_.artifacts / (id_ + ".replay.json");
   write_replay(file, replay);
-  if (!steps.empty()) write_trace(options_.artifacts / (id_ + ".trace.jsonl"), steps, rings);
+  if (!steps.empty()) write_trace(options_.artifacts / (id_ + ".trace.jsonl"), steps, afterwards);
   return file.string();
 }
 

@@ -114,7 +114,7 @@ class Checks {
   /// Writes <artifacts>/<id>.replay.json and, if there are steps, <id>.trace.jsonl; the first one's
   /// path, or "" without artifacts.
   std::string leave(Replay replay, const std::vector<Step>& steps,
-                    const std::vector<Step>& rings = {});
+                    const std::vector<Step>& afterwards = {});
 
  private:
   Options options_;

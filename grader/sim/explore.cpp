@@ -11,6 +11,7 @@
 #include "sim/check.h"
 #include "sim/checks.h"
 #include "sim/explore_space.h"
+#include "sim/places.h"
 #include "sim/story.h"
 
 namespace dynamo::sim {
@@ -56,7 +57,8 @@ Beginning begin(Scope& scope, Host& host, std::vector<Step>& steps) {
   replay.plan = scope.plan;
   replay.choices = rerun.followed;
   replay.scope = checks.options().scope;
-  checks.fail(message, checks.leave(std::move(replay), rerun.steps));
+  checks.fail(message, checks.leave(std::move(replay), rerun.steps,
+                                    places_of(rerun.steps, scope.plan.config)));
   throw TestEnded{};
 }
 
@@ -91,7 +93,7 @@ class Exploration {
     const Checks& checks = Checks::here();
     if (!checks.options().artifacts.empty()) {
       const auto file = checks.options().artifacts / (checks.id() + ".trace.jsonl");
-      write_trace(file, again.steps);
+      write_trace(file, again.steps, places_of(again.steps, scope_.plan.config));
       std::printf("trace: %s\n", file.c_str());
     }
     if (again.found) report(scope_, run_, again, end_of(*again.found));

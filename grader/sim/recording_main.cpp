@@ -8,6 +8,7 @@
 #include <CLI/CLI.hpp>
 
 #include "core/json.h"
+#include "sim/places.h"
 #include "sim/plan_json.h"
 #include "sim/recording.h"
 #include "sim/replay_file.h"
@@ -60,6 +61,15 @@ Plan read_plan(const std::string& file) {
   return plan_from_json(text.str(), file);
 }
 
+/// All nodes of a cluster have the same settings.
+std::vector<Step> places_in(const std::vector<Recording>& recordings,
+                            const std::vector<Step>& steps) {
+  for (const Recording& recording : recordings) {
+    if (!recording.starts.empty()) return places_of(steps, recording.starts.front().setup.config);
+  }
+  return {};
+}
+
 int run(const Arguments& args) {
   std::vector<Recording> recordings;
   recordings.reserve(args.recordings.size());
@@ -76,7 +86,7 @@ int run(const Arguments& args) {
     write_trace(args.trace_file, steps);  // there, too, if what follows comes to no end
   }
   bool all_same = true;
-  std::vector<Step> rings;
+  std::vector<Step> afterwards;
   for (const Recording& recording : recordings) {
     if (recording.starts.empty()) continue;
     const NodeId& node = recording.starts.front().setup.self;
@@ -88,9 +98,10 @@ int run(const Arguments& args) {
     const std::vector<Rerun> reruns = rerun(recording, *host);
     for (const Rerun& again : reruns) all_same = say(again) && all_same;
     if (steps.empty() || reruns.back().owners.empty()) continue;
-    rings.push_back(ring_step(steps.back().at, node, reruns.back().owners));
+    afterwards.push_back(ring_step(steps.back().at, node, reruns.back().owners));
   }
-  if (!rings.empty()) write_trace(args.trace_file, steps, rings);
+  for (Step& places : places_in(recordings, steps)) afterwards.push_back(std::move(places));
+  if (!afterwards.empty()) write_trace(args.trace_file, steps, afterwards);
   return all_same ? 0 : 1;
 }
 

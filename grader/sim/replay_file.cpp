@@ -62,7 +62,7 @@ void write_replay(const std::filesystem::path& file, const Replay& replay) {
 }
 
 void write_trace(const std::filesystem::path& file, const std::vector<Step>& steps,
-                 const std::vector<Step>& rings) {
+                 const std::vector<Step>& afterwards) {
   std::string content;
   for (const Step& step : steps) {
     std::string line = to_jsonl(step);
@@ -71,7 +71,7 @@ void write_trace(const std::filesystem::path& file, const std::vector<Step>& ste
     if (is_quiet(step)) told["quiet"] = true;
     content += line + "," + json::text(told).substr(1) + "\n";
   }
-  for (const Step& ring : rings) content += to_jsonl(ring) + "\n";
+  for (const Step& step : afterwards) content += to_jsonl(step) + "\n";
   write(file, content);
 }
 

@@ -46,9 +46,9 @@ Replay read_replay(const std::filesystem::path& file);
 /// Throws GraderTrouble if it cannot be written.
 void write_replay(const std::filesystem::path& file, const Replay& replay);
 /// A step a line (to_jsonl), each with "moment" and "words" as a story has them, and with "quiet"
-/// if it brought nothing new; then the rings, as they are.
+/// if it brought nothing new; then `afterwards`, as it is: rings, places.
 void write_trace(const std::filesystem::path& file, const std::vector<Step>& steps,
-                 const std::vector<Step>& rings = {});
+                 const std::vector<Step>& afterwards = {});
 
 /// "1f2e…": XXH3 of a file's bytes; empty if it cannot be read.
 std::string hash_of_file(const std::filesystem::path& file);

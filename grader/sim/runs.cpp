@@ -8,6 +8,7 @@
 
 #include "sim/checks.h"
 #include "sim/lanes.h"
+#include "sim/places.h"
 #include "sim/rings.h"
 
 namespace dynamo::sim {
@@ -41,7 +42,7 @@ std::vector<Step> rings_after(World& world) {
 /// Runs the scenario in one world, and lets no exception out but Abandoned's and the fiber's own.
 Outcome run_world(const Plan& plan, Crossing& crossing, const Scenario& scenario,
                   const WorldOptions& options, const std::function<std::string()>& broken_assertion,
-                  bool ask_rings = false) {
+                  bool for_viewer = false) {
   Outcome outcome;
   const auto failed = [&](std::string expected, std::string actual) {
     outcome.kind = Outcome::Kind::failed;
@@ -80,7 +81,12 @@ Outcome run_world(const Plan& plan, Crossing& crossing, const Scenario& scenario
     outcome.choices = world->choices().taken();
     outcome.left_out = world->choices().applied();
     const bool lives = outcome.kind == Outcome::Kind::failed && !outcome.died;
-    if (ask_rings && lives) outcome.rings = rings_after(*world);
+    if (for_viewer && lives) outcome.afterwards = rings_after(*world);
+    if (for_viewer) {
+      for (Step& places : places_of(outcome.steps, plan.config)) {
+        outcome.afterwards.push_back(std::move(places));
+      }
+    }
   }
   return outcome;
 }
@@ -119,7 +125,7 @@ Outcome run_alone(const Order& order, const Scenario& scenario, bool perturb) {
     return "";
   };
   Outcome outcome = run_world(*order.plan, crossing, scenario, options, broken,
-                              /*ask_rings=*/order.options.record);
+                              /*for_viewer=*/order.options.record);
   Checks::here().count_exchanges(outcome.events);
   return outcome;
 }

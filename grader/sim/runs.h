@@ -20,8 +20,8 @@ struct Outcome {
   std::uint64_t hash = 0;
   std::uint64_t events = 0;  ///< Handlers that ran.
   std::vector<Step> steps;   ///< If the run was recorded.
-  std::vector<Step>
-      rings;  ///< Steps of kind `ring`: of a world that ran alone, recorded, and failed.
+  /// Steps of kinds `ring` and `places`: of a world that ran alone, recorded, and failed.
+  std::vector<Step> afterwards;
   std::vector<Action> executed;
   std::vector<Choice> choices;  ///< If they were listed; so is `left_out`.
   Schedule left_out;

@@ -97,7 +97,7 @@ StoryEnd parting(const Outcome& one, const Outcome& other) {
   replay.message = message;
   replay.plan = plan;
   replay.executed = outcome.executed;
-  checks.fail(message, checks.leave(std::move(replay), outcome.steps, outcome.rings));
+  checks.fail(message, checks.leave(std::move(replay), outcome.steps, outcome.afterwards));
   throw TestEnded{};
 }
 
@@ -187,7 +187,7 @@ void replay_world(const Replay& replay, const Scenario& scenario, std::uint32_t 
   }
   if (!Checks::here().options().artifacts.empty()) {
     const auto file = Checks::here().options().artifacts / (Checks::here().id() + ".trace.jsonl");
-    write_trace(file, outcome.steps, outcome.rings);
+    write_trace(file, outcome.steps, outcome.afterwards);
     std::printf("trace: %s\n", file.c_str());
   }
   if (outcome.kind == Outcome::Kind::trouble) give_up(replay.plan, outcome);

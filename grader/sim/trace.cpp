@@ -11,7 +11,7 @@ std::string_view name_of(Step::Kind kind) {
       {"start",      "send",   "receive", "drop",    "refused", "timeout", "timer",   "commit",
        "console",    "answer", "client",  "told",    "check",   "crash",   "restart", "wipe",
        "pause",      "resume", "cut",     "heal",    "link",    "forget",  "skew",    "disk_full",
-       "disk_freed", "note",   "phase",   "running", "ring"});
+       "disk_freed", "note",   "phase",   "running", "ring",    "places"});
   return names.at(static_cast<std::size_t>(kind));
 }
 

@@ -47,6 +47,7 @@ struct Step {
     phase,    ///< Of the scenario; text: what begins. Steps up to the next phase belong to it.
     running,  ///< The last step of a host that died: this handler was at work.
     ring,     ///< After all others; data: who owns what, as `node` answers then (rings.h)
+    places,   ///< After all others; data: where keys lie in the Merkle trees (places.h)
   };
 
   Instant at{};

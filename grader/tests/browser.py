@@ -58,8 +58,21 @@ class Page:
         return done["result"].get("value")
 
     def open(self, path: Path) -> None:
-        self.command("Page.navigate", url=path.resolve().as_uri())
+        self.go_to(path.resolve().as_uri())
+
+    def go_to(self, address: str) -> None:
+        self.command("Page.navigate", url=address)
         self.wait("document.readyState === 'complete'")
+
+    @contextlib.contextmanager
+    def sized(self, width: int, height: int) -> Iterator[None]:
+        """As on a screen of this size."""
+        size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
+        self.command("Emulation.setDeviceMetricsOverride", **size)
+        try:
+            yield
+        finally:
+            self.command("Emulation.clearDeviceMetricsOverride")
 
     def wait(self, condition: str) -> None:
         until = time.monotonic() + ANSWER_S

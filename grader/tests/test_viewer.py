@@ -83,8 +83,9 @@ def test_of_a_very_long_trace_the_end_is_shown(tmp_path: Path, monkeypatch: pyte
 
 
 def test_rings_are_told_once_each_and_are_no_steps() -> None:
-    happened, told = model.without_rings(ring_trace())
+    happened, told, places = model.parted(ring_trace())
     assert [step["event"] for step in happened] == ["start", "client", "client", "client"]
+    assert places is None
     rings = model.rings_of(told)
     assert [ring["nodes"] for ring in rings] == [["n1", "n2"], ["n3"]]
     assert rings[0]["owners"] == ["n1", "n2"] * 4 and rings[1]["keys"]["cart"]["list"] == ["n3", "n1"]

@@ -11,7 +11,7 @@ import pytest
 
 from browser import Page, chromium
 from dynamolab.viewer import page as pages
-from viewer_samples import FAILURE, long_trace, ring_trace, small_trace
+from viewer_samples import FAILURE, long_trace, ring_trace, small_trace, tree_trace
 
 if shutil.which("chromium") is None:
     pytest.skip("chromium is not installed: pages are not opened", allow_module_level=True)
@@ -126,6 +126,41 @@ def test_ring_is_that_of_the_node_at_hand_and_shows_where_the_key_lies(browser: 
     assert page.run("document.getElementById('ring-section').hidden"), "no node told a ring"
 
 
+def test_trees_of_two_owners_stand_side_by_side_and_what_differs_is_lit(
+    browser: Page, tmp_path: Path
+) -> None:
+    page = shown(browser, tree_trace(), tmp_path)
+    trees = "document.getElementById('trees')"
+    page.run("document.getElementById('trees-details').open = true")
+    labels = page.run(f"[...{trees}.querySelectorAll('svg')].map((one) => one.getAttribute('aria-label'))")
+    # 20 keys are more than a leaf holds: a root with a leaf for each first digit.
+    assert labels == [
+        "n1's tree: 20 keys; differs at the root, 7, 9",
+        "n2's tree: 19 keys; differs at the root, 7, 9",
+    ]
+    text = page.run(f"{trees}.textContent")
+    assert "2 keys, found by going down to place 7" in text
+    assert "k7: other versions" in text and "k9: only n1 has it" in text
+    assert page.run(f"{trees}.querySelectorAll('.place').length") == 34
+    assert page.run(f"{trees}.querySelectorAll('.place.lit').length") == 6
+    page.run(
+        f"{{ const box = {trees}.querySelector('select[name=beside]'); box.value = 'n3';"
+        " box.dispatchEvent(new Event('change', {bubbles: true})) }"
+    )
+    assert "n3's tree: 0 keys" in page.run(f"{trees}.querySelectorAll('svg')[1].getAttribute('aria-label')")
+    assert page.run("document.activeElement.name") == "beside"
+    page.run(f"{trees}.querySelector('[data-follow]').click()")
+    # Before n2 has written, it lacks all.
+    page.press("Home")
+    page.press("ArrowRight")
+    assert "n2's tree: 0 keys; differs at the root" in page.run(
+        f"{trees}.querySelectorAll('svg')[1].getAttribute('aria-label')"
+    )
+    assert page.complaints == []
+    shown(browser, small_trace(), tmp_path)
+    assert page.run("document.getElementById('trees-section').hidden"), "no tree is at work"
+
+
 def test_state_begins_with_what_lay_on_the_disk(browser: Page, tmp_path: Path) -> None:
     steps = small_trace()
     steps[0]["data"] = {"given": {"last stamp": "from before"}}
@@ -192,10 +227,5 @@ def test_twenty_thousand_steps_open_and_move(browser: Page, tmp_path: Path) -> N
 
 def test_page_fits_a_phone(browser: Page, tmp_path: Path) -> None:
     page = shown(browser, ring_trace(), tmp_path)
-    page.command(
-        "Emulation.setDeviceMetricsOverride", width=400, height=800, deviceScaleFactor=1, mobile=False
-    )
-    try:
+    with page.sized(400, 800):
         assert page.run("document.documentElement.scrollWidth") <= 400
-    finally:
-        page.command("Emulation.clearDeviceMetricsOverride")

@@ -62,3 +62,24 @@ def ring_trace() -> list[dict[str, Any]]:
         step(20, "n3", "client", "a client puts cart at n3", data={"key": "cart"}),
         step(30, "n3", "client", "a client puts milk at n3", data={"key": "milk"}),
     ] + [{"t_us": 30_000, "node": node, "event": "ring", "data": data} for node, data in rings]
+
+
+def tree_trace(keys: int = 20) -> list[dict[str, Any]]:
+    """n1 and n2 have the same keys in virtual node 1, all but k7, of which n2 has other versions, and k9,
+    which n2 lacks; n3 has none, and is no owner."""
+    names = [f"k{number}" for number in range(keys)]
+    paths = [f"{number % 16:x}{number:014x}" for number in range(keys)]
+    places = {name: {"vnode": 1, "path": path} for name, path in zip(names, paths, strict=True)}
+    state = {name: {"hash": f"{number:032x}", "versions": []} for number, name in enumerate(names)}
+    other = {**state, "k7": {"hash": "f" * 32, "versions": []}}
+    del other["k9"]
+    ask = {"peer": "n2", "message": "AskNodes", "id": 1, "data": {"vnode": 1}}
+    ring = {"owners": ["n1", "n2", "n3"], "keys": {}}
+    return [
+        step(0, "n3", "start", "n3 starts"),
+        step(5, "n1", "commit", "n1 writes", data={"state": state}),
+        step(10, "n2", "commit", "n2 writes", data={"state": other}),
+        step(20, "n1", "send", "n1 sends n2 AskNodes", **ask),
+        {"t_us": 20_000, "node": "n1", "event": "ring", "data": ring | {"owners": ["n2", "n1", "n2", "n1"]}},
+        {"t_us": 20_000, "event": "places", "data": {"q": 4, "n": 2, "keys": places}},
+    ]

@@ -54,13 +54,20 @@ def read_trace(path: Path) -> tuple[list[dict[str, Any]], int]:
     return steps, left_out
 
 
-def without_rings(steps: Iterable[dict[str, Any]]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """The steps that happened, and those in which nodes answered, after the end, who owns what."""
+def parted(
+    steps: Iterable[dict[str, Any]],
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]], dict[str, Any] | None]:
+    """The steps that happened; those in which nodes answered, after the end, who owns what; and where
+    keys lie in the Merkle trees, if the trace says it (grader/sim/places.h)."""
     happened: list[dict[str, Any]] = []
     rings: list[dict[str, Any]] = []
+    places: dict[str, Any] | None = None
     for step in steps:
-        (rings if step["event"] == "ring" else happened).append(step)
-    return happened, rings
+        if step["event"] == "places":
+            places = step.get("data")
+        else:
+            (rings if step["event"] == "ring" else happened).append(step)
+    return happened, rings, places
 
 
 def rings_of(steps: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -10,11 +10,12 @@ from typing import Any
 
 import jinja2
 
+from dynamolab import drawing
 from dynamolab.ui import harmless
 from dynamolab.viewer import model
 
 FOLDER = Path(__file__).parent
-SCRIPTS = ("states.js", "rings.js", "viewer.js")
+SCRIPTS = ("trees_panel.js", "viewer.js")
 
 
 @dataclass(frozen=True)
@@ -32,14 +33,15 @@ class Failure:
 
 
 def page_of(steps: list[dict[str, Any]], failure: Failure, left_out: int = 0) -> str:
-    """The HTML. Steps of rings come anywhere."""
-    steps, rings = model.without_rings(steps)
+    """The HTML. Steps of rings and places come anywhere."""
+    steps, rings, places = model.parted(steps)
     story = model.linked_story(failure.message, steps, failure.story_ms)
     data = {
         "lanes": model.lanes_of(steps),
         "steps": steps,
         "arrows": [[arrow.sent, arrow.received] for arrow in model.arrows_of(steps)],
         "rings": model.rings_of(rings),
+        "places": places,
     }
     return _template().render(
         failure=failure,
@@ -48,8 +50,8 @@ def page_of(steps: list[dict[str, Any]], failure: Failure, left_out: int = 0) ->
         quiet=model.quiet_steps(steps),
         left_out=left_out,
         data=_in_script(data),
-        style=(FOLDER / "viewer.css").read_text(encoding="utf-8"),
-        scripts=[(FOLDER / name).read_text(encoding="utf-8") for name in SCRIPTS],
+        style="".join(file.read_text(encoding="utf-8") for file in (drawing.STYLE, FOLDER / "viewer.css")),
+        script=drawing.inlined(FOLDER / name for name in SCRIPTS),
     )
 
 

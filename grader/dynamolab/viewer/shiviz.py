@@ -42,5 +42,5 @@ def _host(step: dict[str, Any]) -> str:
 
 def write_shiviz(trace: Path, out: Path) -> None:
     """LabError if the trace cannot be read, OSError if the log cannot be written."""
-    steps, _ = model.without_rings(model.read_trace(trace)[0])
+    steps, _, _ = model.parted(model.read_trace(trace)[0])
     out.write_text(log_of(steps), encoding="utf-8")

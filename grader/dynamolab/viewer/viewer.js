@@ -1,182 +1,33 @@
-"use strict";
+import { clock, isClock, versionsOf } from "../drawing/clocks.js";
+import { cut, element } from "../drawing/dom.js";
+import { Rings } from "../drawing/rings.js";
+import { SpaceTime } from "../drawing/spacetime.js";
+import { States } from "../drawing/states.js";
+
 (() => {
-  const { lanes, steps, arrows, rings: found } = JSON.parse(document.getElementById("data").textContent);
+  const { lanes, steps, arrows, rings: found, places } = JSON.parse(document.getElementById("data").textContent);
   const states = new States(lanes, steps);
+  const diagram = new SpaceTime(lanes, steps, arrows);
   const byId = (id) => document.getElementById(id);
-  const ROW = 20; // Pixels of a step.
-  const LEFT = 78; // Before the first lane: the moments.
-  const MARGIN = 40; // Rows drawn beyond what is seen.
   const MOST_ENTRIES = 40; // Of a node's space, in the panel.
 
   let here = 0;
-  let shown = []; // Indexes of the steps that are not hidden.
-  let rowOf = new Map(); // Step → row.
   let matches = [];
 
-  // Arrows by both ends; and of each lane, when its node was away.
+  // Arrows by both ends.
   const arrowsOf = new Map();
   for (const arrow of arrows) {
     for (const end of arrow) {
       if (end !== null) arrowsOf.set(end, [...(arrowsOf.get(end) ?? []), arrow]);
     }
   }
-  const away = lanes.map((name) => {
-    const spans = [];
-    let since = null;
-    steps.forEach((step, i) => {
-      if (step.node !== name) return;
-      if (["crash", "pause", "wipe"].includes(step.event)) since ??= i;
-      if (["start", "restart", "resume"].includes(step.event) && since !== null) {
-        spans.push([since, i]);
-        since = null;
-      }
-    });
-    if (since !== null) spans.push([since, steps.length - 1]);
-    return spans;
-  });
 
-  // ---- the diagram: only the rows that can be seen are drawn
-
-  const laneWidth = Math.max(56, Math.min(110, 420 / Math.max(lanes.length, 1)));
-  const x = (name) => LEFT + laneWidth * (Math.max(lanes.indexOf(name), 0) + 0.5);
-  const wordsAt = LEFT + laneWidth * lanes.length + 12;
-  const width = wordsAt + 900;
-  const svgNode = (name, attributes, text) => {
-    const node = document.createElementNS("http://www.w3.org/2000/svg", name);
-    for (const [key, value] of Object.entries(attributes)) node.setAttribute(key, value);
-    if (text !== undefined) node.textContent = text;
-    return node;
-  };
-  const y = (row) => row * ROW + ROW / 2;
-  const nearestRow = (index) => {
-    // Of a hidden step: where it would stand, between two rows.
-    if (rowOf.has(index)) return rowOf.get(index);
-    let low = 0;
-    let high = shown.length;
-    while (low < high) {
-      const middle = (low + high) >> 1;
-      if (shown[middle] < index) low = middle + 1;
-      else high = middle;
-    }
-    return low - 0.5;
-  };
-
-  const FAULTS = new Set(["crash", "wipe", "pause", "cut", "forget", "disk_full", "drop", "running"]);
-  function glyph(step, row) {
-    const at = { x: step.node ? x(step.node) : LEFT - 8, y: y(row) };
-    switch (step.event) {
-      case "send":
-        return svgNode("circle", { cx: at.x, cy: at.y, r: 4.5, class: "ring-dot" });
-      case "receive":
-        return svgNode("circle", { cx: at.x, cy: at.y, r: 5, class: "dot" });
-      case "timer":
-      case "timeout":
-      case "refused":
-        return svgNode("path", { d: `M${at.x} ${at.y - 6}l6 6l-6 6l-6-6z`, class: step.event === "timer" ? "dot" : "ring-dot" });
-      case "commit":
-        return svgNode("rect", { x: at.x - 5, y: at.y - 5, width: 10, height: 10, class: "dot" });
-      case "crash":
-      case "wipe":
-      case "running":
-        return svgNode("path", { d: `M${at.x - 6} ${at.y - 6}l12 12m0-12l-12 12`, class: "fault", "stroke-width": 3 });
-      case "client":
-      case "console":
-      case "told":
-      case "answer":
-        return svgNode("path", { d: `M${at.x - 6} ${at.y}h12M${at.x} ${at.y - 6}v12`, class: "dot", "stroke-width": 3 });
-      default: {
-        const kind = FAULTS.has(step.event) ? "fault" : "ring-dot";
-        return svgNode("rect", { x: at.x - 5, y: at.y - 2, width: 10, height: 4, class: kind });
-      }
-    }
-  }
-
-  function drawArrow(parent, [sent, received]) {
-    const from = steps[sent];
-    const [x1, y1] = [x(from.node), y(nearestRow(sent))];
-    const on = sent === here || received === here ? " on" : "";
-    if (received === null) {
-      const x2 = x1 + (x(from.peer) - x1) * 0.45;
-      const tip = `M${x1} ${y1}L${x2} ${y1 + 8}m0-6v12`;
-      parent.append(svgNode("path", { d: tip, class: `lost${on}` }));
-      return;
-    }
-    const [x2, y2] = [x(steps[received].node), y(nearestRow(received))];
-    const side = x2 > x1 ? -1 : 1;
-    const head = `M${x2 + side * 6} ${y2}m${side * 7}-4l${-side * 7} 4l${side * 7} 4`;
-    const line = x1 === x2 ? `M${x1} ${y1}q26 ${(y2 - y1) / 2} 0 ${y2 - y1}` : `M${x1} ${y1}L${x2 + side * 6} ${y2}${head}`;
-    parent.append(svgNode("path", { d: line, class: `arrow${from.reply ? " reply" : ""}${on}` }));
-  }
-
-  function draw() {
-    const scroll = byId("scroll");
-    const first = Math.max(0, Math.floor(scroll.scrollTop / ROW) - MARGIN);
-    const last = Math.min(shown.length - 1, Math.ceil((scroll.scrollTop + scroll.clientHeight) / ROW) + MARGIN);
-    const svg = byId("svg");
-    svg.replaceChildren();
-    const top = first * ROW;
-    const height = Math.max(0, (last - first + 1) * ROW);
-    svg.setAttribute("viewBox", `0 ${top} ${width} ${height}`);
-    svg.setAttribute("width", width);
-    svg.setAttribute("height", height);
-    svg.style.top = `${top}px`;
-    for (const [i, name] of lanes.entries()) {
-      svg.append(svgNode("line", { x1: x(name), x2: x(name), y1: top, y2: top + height, class: "life" }));
-      for (const [from, to] of away[i]) {
-        const [y1, y2] = [y(nearestRow(from)), y(nearestRow(to))];
-        if (y2 < top || y1 > top + height) continue;
-        svg.append(svgNode("line", { x1: x(name), x2: x(name), y1, y2, class: "off" }));
-      }
-    }
-    const begin = shown[first] ?? 0;
-    const end = shown[last] ?? -1;
-    for (const arrow of arrows) {
-      if (arrow[0] > end) break;
-      const to = arrow[1] ?? arrow[0];
-      // A message between steps that are both hidden is hidden, too.
-      if (to < begin || (!rowOf.has(arrow[0]) && !rowOf.has(to))) continue;
-      drawArrow(svg, arrow);
-    }
-    for (let row = first; row <= last; row += 1) {
-      const index = shown[row];
-      const step = steps[index];
-      const group = svgNode("g", { class: `row${index === here ? " here" : ""}`, "data-step": index });
-      group.append(svgNode("rect", { x: 0, y: row * ROW, width, height: ROW, class: "band" }));
-      group.append(svgNode("text", { x: 2, y: y(row) + 4, class: "soft" }, (step.moment ?? "").replace("t=", "")));
-      group.append(glyph(step, row));
-      group.append(svgNode("text", { x: wordsAt, y: y(row) + 4 }, cut(step.words ?? step.event, 140)));
-      svg.append(group);
-    }
-  }
-
-  const cut = (text, most) => (text.length > most ? `${text.slice(0, most)}…` : text);
+  const draw = () => diagram.draw(byId("svg"), byId("scroll"), here);
 
   // ---- the panels
 
-  const element = (name, properties = {}, ...children) => {
-    const node = Object.assign(document.createElement(name), properties);
-    node.append(...children);
-    return node;
-  };
-
-  const isClock = (value) => value && Array.isArray(value.entries);
-  function clock(value, dot) {
-    const chips = value.entries.map((entry) => chip(entry, false));
-    if (dot) chips.push(chip(dot, true));
-    return element("span", { className: "clock" }, ...chips);
-  }
-  const chip = ({ actor, counter }, dotted) =>
-    element("span", { className: dotted ? "dotted" : "" }, `${dotted ? "dot " : ""}${actor?.node ?? "?"}:${counter}`);
-
   function entryOf(value) {
-    if (value && Array.isArray(value.versions)) {
-      if (value.versions.length === 0) return ["no versions"];
-      return value.versions.flatMap((version, i) => [
-        ...(i ? ["  ‖  "] : []),
-        version.value === null ? "deleted " : `${version.value} `,
-        clock(version.seen ?? { entries: [] }, version.dot),
-      ]);
-    }
+    if (value && Array.isArray(value.versions)) return versionsOf(value);
     if (isClock(value)) return [clock(value)];
     if (value && value.subject && value.version) {
       return [`${value.subject} ${value.change === "join" ? "joins" : "leaves"} (${value.version.counter}@${value.version.node})`];
@@ -251,9 +102,9 @@
     showExtra(step);
   }
 
-  // Clocks and trees in the message at hand, drawn.
+  // Clocks and places of trees in the message at hand, drawn.
   function showExtra(step) {
-    const drawn = [...clocksIn(step.data), ...treesIn(step.data)];
+    const drawn = [...clocksIn(step.data), ...placesIn(step.data)];
     byId("extra-section").hidden = drawn.length === 0;
     byId("extra").replaceChildren(...drawn);
   }
@@ -268,7 +119,8 @@
     return found;
   }
 
-  function treesIn(data) {
+  // Of the trees, as a message tells them.
+  function placesIn(data) {
     const nodes = Array.isArray(data?.nodes) ? data.nodes.filter((node) => node && "leaf" in node) : [];
     return nodes.slice(0, 16).map((node) => {
       const path = `at ${JSON.stringify(node.path)}`;
@@ -283,7 +135,7 @@
     });
   }
 
-  const rings = new Rings(found, svgNode, element);
+  const rings = new Rings(found);
   byId("ring-section").hidden = rings.rings.length === 0;
   if (rings.rings.length > 1) byId("ring-details").open = true; // Rarely the cause, often a part of it.
   function showRing() {
@@ -297,6 +149,22 @@
     rings.chosen = Number(button.dataset.ring);
     showRing();
     byId("ring").querySelector("[aria-pressed=true]").focus();
+  });
+
+  const trees = places ? new TreesPanel(places, lanes, (vnode, n) => rings.hostsOf(vnode, n)) : null;
+  byId("trees-section").hidden = trees === null;
+  const showTrees = () => byId("trees").replaceChildren(...trees.draw(states.after(here).nodes, steps[here]));
+  byId("trees").addEventListener("change", (event) => {
+    const { name } = event.target;
+    trees.choose(byId("trees"));
+    showTrees();
+    byId("trees").querySelector(`select[name="${name}"]`).focus();
+  });
+  byId("trees").addEventListener("click", (event) => {
+    if (!event.target.closest("[data-follow]")) return;
+    trees.chosen = null;
+    showTrees();
+    byId("trees").querySelector("select").focus();
   });
 
   // ---- moving
@@ -314,8 +182,8 @@
     }
     if (scroll) {
       const pane = byId("scroll");
-      const middle = y(nearestRow(here));
-      if (middle < pane.scrollTop + ROW || middle > pane.scrollTop + pane.clientHeight - ROW) {
+      const middle = diagram.y(diagram.nearestRow(here));
+      if (middle < pane.scrollTop + SpaceTime.ROW || middle > pane.scrollTop + pane.clientHeight - SpaceTime.ROW) {
         pane.scrollTop = middle - pane.clientHeight / 2;
       }
     }
@@ -323,21 +191,22 @@
     showStep();
     showState();
     showRing();
+    if (trees) showTrees();
   }
 
   // The `count`th step from here that is shown, forward or back.
   function move(count) {
-    let row = nearestRow(here);
+    const { shown } = diagram;
+    let row = diagram.nearestRow(here);
     row = count > 0 ? Math.floor(row) + count : Math.ceil(row) + count;
     go(shown[Math.max(0, Math.min(shown.length - 1, row))] ?? here);
   }
 
   function hideQuiet() {
     const hide = byId("quiet").checked;
-    shown = steps.map((_, i) => i).filter((i) => !hide || !steps[i].quiet);
-    rowOf = new Map(shown.map((index, row) => [index, row]));
-    byId("tall").style.height = `${shown.length * ROW}px`;
-    byId("tall").style.width = `${width}px`;
+    diagram.show(steps.map((_, i) => i).filter((i) => !hide || !steps[i].quiet));
+    byId("tall").style.height = `${diagram.height}px`;
+    byId("tall").style.width = `${diagram.width}px`;
     go(here);
   }
 
@@ -410,7 +279,7 @@
 
   for (const name of lanes) {
     const label = element("span", {}, name);
-    label.style.left = `${x(name)}px`;
+    label.style.left = `${diagram.x(name)}px`;
     byId("lanes").append(label);
   }
   byId("scroll").addEventListener("scroll", () => {

@@ -7,6 +7,8 @@
 #include "core/history.h"
 #include "core/json.h"
 #include "node/local_store.h"
+#include "sim/places.h"
+#include "tree.h"
 
 namespace dynamo::sim {
 namespace {
@@ -56,6 +58,33 @@ TEST(StateWords, many_writes_are_counted) {
   const Json told = json::parse(changes_text(writes));
   EXPECT_EQ(told["s"].size(), kMostTold);
   EXPECT_EQ(told["…"]["and"], "5 more");
+}
+
+TEST(Places, tell_where_each_key_lies_that_was_written) {
+  NodeConfig config;
+  config.q = 8;
+  config.modules = {"membership", "ring", "versioning", "quorum", "sync"};
+  const auto commit = [](const std::string& data) {
+    Step step;
+    step.kind = Step::Kind::commit;
+    step.data = data;
+    return step;
+  };
+  const std::vector<Step> steps = {commit(R"({"state": {"cart": {"hash": "00"}}})"),
+                                   commit(R"({"mine": {"x": "y"}, "state": {"tea": null}})"),
+                                   commit(R"({"history": {"1": "an event"}})")};
+  const std::vector<Step> told = places_of(steps, config);
+  ASSERT_EQ(told.size(), 1u);
+  EXPECT_EQ(name_of(told[0].kind), "places");
+  const Json data = json::parse(told[0].data);
+  EXPECT_EQ(data["q"], 8);
+  EXPECT_EQ(data["n"], 3);
+  ASSERT_EQ(data["keys"].size(), 2u) << data;
+  EXPECT_EQ(data["keys"]["cart"]["path"], path_of("cart", 8));
+  const HashRange range = range_of(data["keys"]["cart"]["vnode"], path_of("cart", 8), 8);
+  EXPECT_TRUE(range.first <= hash_of("cart") && hash_of("cart") <= range.last);
+  config.modules.pop_back();
+  EXPECT_TRUE(places_of(steps, config).empty()) << "no trees are at work";
 }
 
 }  // namespace

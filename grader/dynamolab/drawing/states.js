@@ -1,7 +1,6 @@
-"use strict";
 // What each node holds after a step: what lay on its disk at its start, and what its commits wrote.
 
-class States {
+export class States {
   static EVERY = 200; // Between two checkpoints; a jump replays at most so many steps.
 
   constructor(lanes, steps) {
