@@ -54,6 +54,7 @@ Json Control::answer(const std::string& line) {
   try {
     const sim::Action action = read_command(line);
     if (action.act == "quit") return {{"done", true}};
+    if (action.act == "news") return network_.news(action.message);
     if (action.act == "counts") return {{"counts", network_.counts()}};
     if (action.act == "flush") {
       recorder_.flush();

@@ -23,7 +23,7 @@ class Control {
   static constexpr std::size_t kLongestLine = std::size_t{1} << 20;
 
   void read();
-  /// {"done": true}, {"counts": […]}, or {"error": "…"}.
+  /// {"done": true}, {"counts": […]}, {"steps": […], "missed": 0}, or {"error": "…"}.
   Json answer(const std::string& line);
 
   boost::asio::io_context& io_;

@@ -317,6 +317,29 @@ TEST_F(FaultnetTest, bytes_that_are_no_frames_close_the_connection) {
   EXPECT_FALSE(n1->closed);
 }
 
+TEST_F(FaultnetTest, news_are_what_happened_since_they_were_last_asked_for) {
+  begin();
+  const auto n1 = call();
+  n1->request(1);
+  ASSERT_TRUE(comes([&] { return counted("request", "received") == 1; }));
+  EXPECT_EQ(network_->news(""), Json({{"steps", Json::array()}, {"missed", 0}})) << "it begins now";
+  act(R"({"act": "drop", "nodes": ["n1"], "peers": ["n2"], "count": 1})");
+  n1->request(2);
+  n1->request(3);
+  ASSERT_TRUE(comes([&] { return counted("request", "received") == 2; }));
+  const Json steps = network_->news("Gossip")["steps"];
+  std::vector<std::string> events;
+  for (const Json& step : steps) events.push_back(step["event"].get<std::string>());
+  EXPECT_EQ(events, (std::vector<std::string>{"send", "drop", "send", "receive"}));
+  EXPECT_EQ(steps[0]["id"], 2);
+  EXPECT_EQ(steps[3]["node"], "n2");
+  EXPECT_FALSE(steps[0].contains("data"));
+  n1->request(4);
+  ASSERT_TRUE(comes([&] { return counted("request", "received") == 3; }));
+  EXPECT_TRUE(network_->news("")["steps"][0].contains("data")) << "of Gossip, as was asked for";
+  EXPECT_TRUE(network_->news("")["steps"].empty());
+}
+
 TEST_F(FaultnetTest, a_wrong_command_is_refused_and_changes_nothing) {
   begin();
   const auto refused = [&](const std::string& line) {

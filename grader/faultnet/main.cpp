@@ -32,7 +32,8 @@ constexpr std::string_view kUsage =
     "object a\n"
     "  line, from standard input and answers each: the actions cut, heal, link and drop of a fault "
     "plan,\n"
-    "  counts, flush, quit. Ends when standard input ends.\n"
+    "  counts, news (what happened since it was last asked), flush, quit. Ends when standard input "
+    "ends.\n"
     "  --check-plan only says whether FILE is a fault plan: exit code 0, or 2 and what is wrong.\n";
 
 int run(const std::string& path) {

@@ -45,7 +45,7 @@ void Network::count(const Message& message, const std::string& fate) {
 }
 
 void Network::record(const Message& message, Step::Kind kind, std::string text, bool with_data) {
-  if (!recorder_.on()) return;
+  if (!recorder_.on() && !watched_) return;
   // A message is told by the end that it happens at: the receiver receives, the sender sends and
   // loses.
   const bool at_receiver = kind == Step::Kind::receive;
@@ -57,12 +57,28 @@ void Network::record(const Message& message, Step::Kind kind, std::string text, 
   step.message = name_of_message(message.type);
   step.reply = message.reply;
   step.id = message.call;
-  if (with_data) {
+  const bool in_news = watched_ && step.message == told_in_full_;
+  if (with_data && (recorder_.on() || in_news)) {
     step.data =
         message_to_json(message.type, message.reply, message.bytes).value_or("\"malformed\"");
   }
   step.text = std::move(text);
   recorder_.add(step, message.frame_bytes);
+  if (!watched_) return;
+  if (!in_news) step.data.clear();
+  news_.push_back(json::parse(to_jsonl(step)));
+  if (news_.size() <= kMostNews) return;
+  news_.pop_front();
+  ++missed_;
+}
+
+Json Network::news(const std::string& with_data) {
+  watched_ = true;
+  told_in_full_ = with_data;
+  Json steps = Json::array();
+  for (Json& step : news_) steps.push_back(std::move(step));
+  news_.clear();
+  return {{"steps", std::move(steps)}, {"missed", std::exchange(missed_, 0)}};
 }
 
 std::vector<NodeIndex> Network::chosen(const std::vector<NodeId>& names) const {
@@ -85,7 +101,7 @@ void Network::apply(const sim::Action& action) {
     throw SpecError(
         "command.act: \"" + act +
         "\" is done to a process, not to the network; the network knows cut, heal, link, "
-        "drop, counts, flush, quit");
+        "drop, counts, news, flush, quit");
   }
   if (act == "link" && action.nodes.empty() && action.peers.empty()) links_.set_all(action.link);
   for (const NodeIndex from : chosen(action.nodes)) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <map>
 #include <string>
@@ -9,7 +10,7 @@
 #include <tuple>
 #include <vector>
 
-#include "core/json_fwd.h"
+#include "core/json.h"
 #include "faultnet/recorder.h"
 #include "faultnet/spec.h"
 #include "sim/links.h"
@@ -50,6 +51,11 @@ class Network {
   /// Carries out cut, heal, link or drop. Throws SpecError, and then has changed nothing.
   void apply(const sim::Action& action);
 
+  /// What has happened since the last call, oldest first, as the trace has it: {"steps": […],
+  /// "missed": how many more there were}. Data only of messages of the type `with_data`. The first
+  /// call begins it, so it finds nothing.
+  Json news(const std::string& with_data);
+
   /// A row for each (from, to, type, kind, fate): {"messages", "bytes"} of whole frames.
   Json counts() const;
 
@@ -70,6 +76,11 @@ class Network {
   sim::Links links_;
   Recorder& recorder_;
   const Clock now_;
+  static constexpr std::size_t kMostNews = 20'000;
+  bool watched_ = false;  ///< Somebody asks for news.
+  std::string told_in_full_;
+  std::deque<Json> news_;
+  std::uint64_t missed_ = 0;
   std::map<Row, sim::Traffic> counts_;
 };
 

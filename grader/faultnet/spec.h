@@ -39,7 +39,7 @@ std::string read_file(const std::string& path);
 /// Throws SpecError if the file is no fault plan.
 void check_plan(const std::string& path);
 
-/// One command: an Action of a fault plan (cut, heal, link, drop), or counts, flush, quit.
+/// One command: an Action of a fault plan (cut, heal, link, drop), or counts, news, flush, quit.
 sim::Action read_command(const std::string& line);
 
 }  // namespace dynamo::faultnet

@@ -105,12 +105,15 @@ PLAN = {
         {"at_ms": 10, "act": "add", "nodes": ["n1"], "peers": ["n2", "n3"]},
         {"at_ms": 20, "act": "drop", "nodes": ["n1"], "peers": ["n2"], "message": "Gossip reply"},
         {"at_ms": 30, "act": "cut", "nodes": ["n1"], "peers": ["n3"]},
+        {"at_ms": 40, "act": "put", "nodes": ["n1"], "key": "cart", "value": "milk"},
+        {"at_ms": 50, "act": "skew", "nodes": ["n1"], "skew": "-500"},
         {"at_ms": 60, "act": "crash", "nodes": ["n2"]},
         {"at_ms": 80, "act": "wipe", "nodes": ["n2"]},
         {"at_ms": 90, "act": "pause", "nodes": ["n3"]},
         {"at_ms": 120, "act": "resume", "nodes": ["n3"]},
         {"at_ms": 130, "act": "restart", "nodes": ["n2"]},
         {"at_ms": 150, "act": "heal"},
+        {"at_ms": 150, "act": "get", "nodes": ["n1"], "key": "cart"},
         {"at_ms": 150, "act": "link", "link": {"delay_min_ms": 0, "delay_max_ms": 0}},
     ],
 }
@@ -123,6 +126,8 @@ def test_a_fault_plan_runs_on_real_processes(programs: Programs, tmp_path: Path)
     with cluster_of(plan, **options(programs)) as cluster:
         run_plan(plan, cluster)
         cluster.wait_members(["n1", "n2", "n3"])
+        held = cluster.ask("n1", lambda client: client.held("cart"))
+        assert [version["value"] for version in held["state"]["versions"]] == ["milk"]
         done = [action["act"] for action in cluster.plan()["actions"]]
         again = tmp_path / "again.json"
         again.write_text(json.dumps(cluster.plan()), encoding="utf-8")
@@ -135,7 +140,7 @@ def test_a_fault_plan_runs_on_real_processes(programs: Programs, tmp_path: Path)
     [
         ({"act": "explode", "nodes": ["n1"]}, "actions[0].act: expected one of"),
         ({"act": "crash", "nodes": ["n7"]}, "actions[0].nodes[0]: expected one of the plan's"),
-        ({"act": "skew", "nodes": ["n1"], "skew": "5"}, "skew needs the simulator"),
+        ({"act": "disk_full", "nodes": ["n1"]}, "disk_full needs the simulator"),
         ({"act": "crash", "nodes": ["n1"], "commit": "after"}, "only the simulator can crash"),
         ({"act": "cut", "nodes": ["n1"], "until": 3}, 'unknown field "until"'),
     ],

@@ -52,11 +52,13 @@ class Assembly:
         reference: Sequence[str] = (),
         reference_node: Path | None = None,
         record: bool = False,
+        network_trace: bool = True,
     ) -> None:
         """`label` names the logs. With `artifacts`, what is worth keeping goes there if the block is
         left by an error. `folder`: used as it is and left in place, instead of a temporary one.
         `reference`: the nodes that run `reference_node`, and not `node`. `record`: the nodes note
-        down what each handler took and did, and `keep` keeps that."""
+        down what each handler took and did, and `keep` keeps that. `network_trace`: every message goes
+        into a file, which grows to 256 MiB; without it, only `news` tells of them."""
         self.names = list(names) if names is not None else names_of(size)
         self.seed = seed
         self.label = label
@@ -70,6 +72,7 @@ class Assembly:
         self.links: dict[str, Any] = {**DEFAULT_LINKS, **(links or {})}
         self.actions: list[dict[str, Any]] = []  # What was done, as a fault plan has it.
         self.record = record
+        self._network_trace = network_trace
         self.began_s = time.monotonic()  # When the plan's clock showed 0.
         self._node_program = node
         self.reference = list(reference)
@@ -137,10 +140,10 @@ class Assembly:
             seed=self.seed,
             links=self.links,
             log=self.folder / f"{self.label}.faultnet.log",
+            record=self._network_trace,
         )
         self._open.callback(self.faultnet.close)
-        config = self.folder / "config.json"
-        config.write_text(json.dumps(self.config, indent=1))
+        config = self.write_config()
         for name, peer, http in zip(self.names, peer_ports, http_ports, strict=True):
             folder = self.folder / name
             folder.mkdir(exist_ok=True)
@@ -172,6 +175,12 @@ class Assembly:
         shutil.rmtree(folder, ignore_errors=True)
         with contextlib.suppress(ClusterTrouble):
             janitor().forgets_folder(folder)
+
+    def write_config(self) -> Path:
+        """For nodes that start from now on."""
+        config = self.folder / "config.json"
+        config.write_text(json.dumps(self.config, indent=1))
+        return config
 
     def _write_peers(self, name: str) -> None:
         """What `name` takes for the others' addresses are faultnet's ports for it."""
@@ -234,7 +243,7 @@ class Assembly:
                 shutil.copy(file, where / file.name)
         (where / "plan.json").write_text(json.dumps(self.plan(), indent=1) + "\n")
 
-    def _note(
+    def note(
         self, act: str, nodes: Sequence[str], peers: Sequence[str] = (), **fields: Any
     ) -> None:
         at_ms = int((time.monotonic() - self.began_s) * 1000)

@@ -90,6 +90,17 @@ class NodeClient:
         """How many keys the node keeps for their owners, and the first of them."""
         return self.get("/admin/hints")
 
+    def held(self, key: str) -> dict[str, Any]:
+        """What the node holds of a key, and what it keeps of it for others."""
+        return self.get(f"/admin/held/{quote(key, safe='')}")
+
+    def tree(self, vnode: int) -> dict[str, Any]:
+        """The keys of a vnode and where they lie in its Merkle tree."""
+        return self.get(f"/admin/tree/{vnode}")
+
+    def skew(self, ms: int) -> Answer:
+        return self.request("POST", f"/admin/skew/{ms}")
+
     def add(self, subject: str) -> Answer:
         return self.request("POST", f"/admin/members/{quote(subject, safe='')}")
 

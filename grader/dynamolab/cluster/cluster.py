@@ -12,13 +12,13 @@ The block owns its processes, ports and folder: when it is left, nothing of them
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from . import words
 from .assembly import DEFAULT_LINKS, Assembly, names_of
 from .client import Answer, NodeClient
-from .errors import NodeSilent
+from .errors import ClusterTrouble, NodeSilent
 from .waiting import wait_for
 from .words import listed
 
@@ -49,7 +49,7 @@ class Cluster(Assembly):
             fresh = not self.process(name).data.exists()
             if bootstrap:
                 self.story.tell(f"{name} starts as the first node of a new cluster")
-            self._note("start", [name], bootstrap=bootstrap)
+            self.note("start", [name], bootstrap=bootstrap)
             self._nodes[name].spawn(bootstrap=bootstrap)
         if not bootstrap:
             how = "with an empty disk" if fresh else "again, with the disk as it was left"
@@ -70,32 +70,40 @@ class Cluster(Assembly):
     def kill(self, *names: str) -> None:
         for name in names:
             self.process(name).kill()
-        self._note("crash", names)
+        self.note("crash", names)
         self.story.tell(f"{listed(names)} {'is' if len(names) == 1 else 'are'} killed (kill -9)")
 
     def restart(self, *names: str) -> None:
         """Starts killed nodes again, with their disks and on their ports."""
         for name in names:
             self.process(name).spawn()
-        self._note("restart", names)
+        self.note("restart", names)
         self.story.tell(f"{listed(names)} start{'s' if len(names) == 1 else ''} again")
         for name in names:
             self._nodes[name].wait_ready()
 
     def wipe(self, name: str) -> None:
         self.process(name).wipe()
-        self._note("wipe", [name])
+        self.note("wipe", [name])
         self.story.tell(f"the disk of {name} is lost")
 
     def pause(self, name: str) -> None:
         self.process(name).pause()
-        self._note("pause", [name])
+        self.note("pause", [name])
         self.story.tell(f"{name} is paused (SIGSTOP): it accepts connections but answers nothing")
 
     def resume(self, name: str) -> None:
         self.process(name).resume()
-        self._note("resume", [name])
+        self.note("resume", [name])
         self.story.tell(f"{name} goes on (SIGCONT)")
+
+    def skew(self, name: str, ms: int) -> None:
+        """The wall clock of a running node is off by so much, until its process ends."""
+        answer = self.ask(name, lambda client: client.skew(ms))
+        if answer.status != 200:
+            raise ClusterTrouble(f"{name} answers skew with {answer}")
+        self.note("skew", [name], skew=str(ms))
+        self.story.tell(f"the wall clock of {name} is off by {ms} ms")
 
     # The network.
 
@@ -134,7 +142,15 @@ class Cluster(Assembly):
         self, act: str, nodes: str | Sequence[str], peers: str | Sequence[str], **fields: Any
     ) -> None:
         self.faultnet.act(act, _list(nodes), _list(peers), **fields)
-        self._note(act, _list(nodes), _list(peers), **fields)
+        self.note(act, _list(nodes), _list(peers), **fields)
+
+    # Clients.
+
+    def note_request(self, name: str, action: Mapping[str, Any]) -> None:
+        """For the plan: a client asks `name` for a put, get or delete."""
+        kept = ("key", "value", "context", "request", "hosts")
+        fields = {name: action[name] for name in kept if name in action}
+        self.note(str(action["act"]), [name], **fields)
 
     # The console.
 
@@ -148,7 +164,7 @@ class Cluster(Assembly):
     def ask_console(self, act: str, subject: str, *, via: str) -> Answer | None:
         """add or remove, whatever the answer is; None if there was none (then it is unknown)."""
         self.story.tell(f"the console of {via}: {act} {subject}")
-        self._note(act, [via], [subject])
+        self.note(act, [via], [subject])
         try:
             return self.ask(via, lambda client: getattr(client, act)(subject))
         except NodeSilent:

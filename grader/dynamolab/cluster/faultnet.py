@@ -6,6 +6,7 @@ import json
 import os
 import selectors
 import subprocess
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -31,10 +32,13 @@ class Faultnet:
         seed: int,
         links: Mapping[str, Any],
         log: Path,
+        record: bool = True,
     ) -> None:
+        """`record`: every message goes into the file `trace`."""
         self.trace = folder / "trace.jsonl"
         self._log = log
         self._buffer = b""
+        self._talking = threading.Lock()  # One question at a time, from whatever thread.
         spec = folder / "faultnet.json"
         spec.write_text(
             json.dumps(
@@ -42,7 +46,7 @@ class Faultnet:
                     "seed": seed,
                     "nodes": dict(upstreams),
                     "links": dict(links),
-                    "record": str(self.trace),
+                    "record": str(self.trace) if record else "",
                 },
                 indent=1,
             )
@@ -70,12 +74,13 @@ class Faultnet:
         """One action, in the words of a fault plan; its answer. ClusterTrouble if it refuses."""
         assert self._process.stdin is not None
         line = json.dumps({"act": act, **fields}) + "\n"
-        try:
-            self._process.stdin.write(line.encode())
-            self._process.stdin.flush()
-        except OSError as error:
-            raise ClusterTrouble(f"faultnet has died: {self._last_words()}") from error
-        answer = self._read()
+        with self._talking:
+            try:
+                self._process.stdin.write(line.encode())
+                self._process.stdin.flush()
+            except (OSError, ValueError) as error:
+                raise ClusterTrouble(f"faultnet has died: {self._last_words()}") from error
+            answer = self._read()
         if "error" in answer:
             raise ClusterTrouble(f"faultnet refused {line.strip()}: {answer['error']}")
         return answer
@@ -83,6 +88,12 @@ class Faultnet:
     def counts(self) -> list[dict[str, Any]]:
         """What has passed, or not: a row for each (from, to, type, kind, fate), with messages and bytes."""
         return self.command("counts")["counts"]
+
+    def news(self, with_data: str = "") -> tuple[list[dict[str, Any]], int]:
+        """What has happened since the last call (the first one begins it), as the trace has it, and how
+        many steps more were forgotten. Data only of messages of the type `with_data`."""
+        answer = self.command("news", message=with_data)
+        return answer["steps"], answer["missed"]
 
     def records(self) -> list[dict[str, Any]]:
         """Every message so far, in order, as the trace has it."""

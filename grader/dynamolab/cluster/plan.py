@@ -6,22 +6,21 @@ import json
 import subprocess
 import time
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 from ..errors import LabError
 from .cluster import Cluster
 from .errors import ClusterTrouble
+from .requests import ACTS, KvClients
 
 CHECK_S = 20.0
+CLIENTS = 8  # That wait for their answers at a time.
 # What only a simulated world can do; said before anything is started.
 SIMULATED_ONLY = {
-    "skew": "a process reads the machine's clock",
     "disk_full": "a process uses the machine's disk",
     "disk_freed": "a process uses the machine's disk",
-    "put": "clients of real nodes use dynamolab.Client",
-    "delete": "clients of real nodes use dynamolab.Client",
-    "get": "clients of real nodes use dynamolab.Client",
 }
 
 
@@ -68,20 +67,29 @@ def run_plan(
 ) -> None:
     """Carries out the actions, none before its time (`at_ms`); real time makes no finer promise.
 
-    What the console answers is not judged: under faults a refusal may be right. `watch` runs before
-    each action and while waiting, to fail early. ClusterTrouble when the deadline passes."""
+    What console and clients hear is not judged: under faults a refusal may be right. A client does not
+    wait for others' answers, as it did not when the plan was made. `watch` runs before each action and
+    while waiting, to fail early. ClusterTrouble when the deadline passes."""
     began = time.monotonic()
-    for action in plan.get("actions", []):
-        due = began + action.get("at_ms", 0) / 1000
-        while True:
-            watch(cluster)
-            left_s = due - time.monotonic()
-            if left_s <= 0:
-                break
-            time.sleep(min(left_s, 0.05))
-        if time.monotonic() - began > deadline_s:
-            raise ClusterTrouble(f"the plan did not come to its end within {deadline_s:g} s")
-        _carry_out(cluster, action)
+    clients = KvClients()
+    with ThreadPoolExecutor(CLIENTS) as pool:
+        for action in plan.get("actions", []):
+            due = began + action.get("at_ms", 0) / 1000
+            while True:
+                watch(cluster)
+                left_s = due - time.monotonic()
+                if left_s <= 0:
+                    break
+                time.sleep(min(left_s, 0.05))
+            if time.monotonic() - began > deadline_s:
+                raise ClusterTrouble(f"the plan did not come to its end within {deadline_s:g} s")
+            if action["act"] in ACTS:
+                for name in action.get("nodes", []):
+                    address = cluster.process(name).http_port.address
+                    cluster.note_request(name, action)
+                    pool.submit(clients.ask, address, action)
+            else:
+                _carry_out(cluster, action)
 
 
 def _carry_out(cluster: Cluster, action: Mapping[str, Any]) -> None:
@@ -107,6 +115,9 @@ def _carry_out(cluster: Cluster, action: Mapping[str, Any]) -> None:
         for name in nodes:
             for peer in peers:
                 cluster.drop(name, peer, action.get("message", ""), action.get("count", 1))
+    elif act == "skew":
+        for name in nodes:
+            cluster.skew(name, int(action.get("skew", "0")))
     else:  # wipe, pause, resume
         for name in nodes:
             getattr(cluster, act)(name)
