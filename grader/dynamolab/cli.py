@@ -127,6 +127,12 @@ COMMANDS = (
         "./lab demo cart",
     ),
     Command(
+        "play",
+        "dynamolab.commands.play",
+        "a cluster on a page, to be watched and broken by hand",
+        "./lab play --script handoff",
+    ),
+    Command(
         "experiment", "dynamolab.commands.experiment", "measure and plot", "./lab experiment ring"
     ),
     Command(

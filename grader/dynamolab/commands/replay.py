@@ -11,7 +11,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dynamolab import build, checks, grade, labs, processes, render_terminal, solutions, ui, viewer
+from dynamolab import (
+    build,
+    checks,
+    grade,
+    labs,
+    plan_replay,
+    processes,
+    render_terminal,
+    solutions,
+    ui,
+    viewer,
+)
 from dynamolab.cluster.process import program_hash
 from dynamolab.commands import common
 from dynamolab.errors import LabError
@@ -22,7 +33,7 @@ DEADLINE_S = 300.0
 
 def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "file", type=Path, metavar="FILE", help="the replay file that a failure named"
+        "file", type=Path, metavar="FILE", help="the replay file that a failure named, or a fault plan"
     )
     parser.add_argument(
         "--solution",
@@ -72,6 +83,8 @@ def _solution_that_failed(path: Path) -> tuple[str, list[str]]:
 
 
 def run(arguments: argparse.Namespace) -> int:
+    if plan_replay.is_plan(plan_replay.document_of(arguments.file)):
+        return plan_replay.replay_plan(arguments.file, arguments)
     document = read_replay(arguments.file)
     if arguments.solution is None:
         arguments.solution, supplied = _solution_that_failed(arguments.file)

@@ -1,0 +1,138 @@
+"""A playground put together: a cluster, what watches it, and the page; or a recorded session and the page."""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..cluster import Cluster
+from .feed import Feed, read_recording
+from .scripts import SCRIPTS
+from .server import MOST_TRACE, PlayServer
+from .session import SECRET, Refused, Session, without
+from .show import Show
+from .watch import Watcher
+
+PATIENCE_S = 20.0  # From the page's end to ours: a page that is loaded anew is no end.
+CONFIG = {
+    "q": 64,
+    "n": 3,
+    "gossip_period_ms": 500,
+    "call_timeout_ms": 300,
+    "retry_period_ms": 500,
+    "sync_period_ms": 1000,
+    "request_deadline_ms": 3000,
+    "r": 2,
+    "w": 2,
+    "mode": "sloppy",
+}
+LINKS = {"delay_min_ms": 1, "delay_max_ms": 5}
+MODULES = ["membership", "ring", "transfer", "versioning", "quorum", "sync"]
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What ./lab play was asked for."""
+
+    node: Path
+    faultnet: Path
+    solution: str = "reference"
+    size: int = 5
+    script: str = ""
+    record: Path | None = None
+    seed: int = 1
+    port: int = 0
+
+
+@dataclass(frozen=True)
+class Place:
+    """A playground at work."""
+
+    server: PlayServer
+    feed: Feed
+    session: Session | None = None  # None: a recording.
+    watcher: Watcher | None = None
+
+    @property
+    def address(self) -> str:
+        return self.server.address
+
+    def left_alone(self) -> bool:
+        """There was a page, and for a while there has been none."""
+        return self.feed.ever_heard and time.monotonic() - self.feed.heard_s > PATIENCE_S
+
+
+@contextlib.contextmanager
+def live(wanted: Wanted) -> Iterator[Place]:
+    """A cluster that runs. When the block is left, nothing of it remains."""
+    script = SCRIPTS[wanted.script] if wanted.script else None
+    size = script.size if script else wanted.size
+    config = {**CONFIG, "modules": MODULES, SECRET: secrets.token_hex(16)}
+    config |= script.config if script else {}
+    with contextlib.ExitStack() as stack:
+        cluster = stack.enter_context(
+            Cluster(
+                node=wanted.node,
+                faultnet=wanted.faultnet,
+                size=size,
+                config=config,
+                links=LINKS,
+                seed=wanted.seed,
+                label="play",
+                network_trace=False,
+            )
+        )
+        feed = stack.enter_context(Feed(wanted.record, cluster.began_s))
+        feed.tell(
+            "hello",
+            live=True,
+            solution=wanted.solution,
+            nodes=cluster.names,
+            config=without(cluster.config, SECRET),
+            script=wanted.script,
+        )
+        cluster.form(cluster.names[: script.members] if script and script.members else None)
+        session = Session(cluster, feed, wanted.seed)
+        session.workload.start()
+        stack.callback(session.workload.stop)
+        watcher = stack.enter_context(Watcher(session))
+        show = Show(script, session) if script else None
+        if show is not None:
+            show.begin()
+        server = PlayServer(feed, _questions(session, show), _looks(session, watcher), wanted.port)
+        yield Place(stack.enter_context(server), feed, session, watcher)
+
+
+def _questions(session: Session, show: Show | None) -> dict[str, Any]:
+    def step(_question: Mapping[str, Any]) -> dict[str, Any]:
+        if show is None:
+            raise Refused("no demonstration was asked for; start with --script")
+        return {"done": show.next()}
+
+    return {"act": lambda question: {"done": session.act(question)}, "step": step}
+
+
+def _looks(session: Session, watcher: Watcher) -> dict[str, Any]:
+    def trace(query: Mapping[str, Any]) -> dict[str, Any]:
+        words = str(query.get("most", ""))
+        most = int(words) if words.isdigit() else MOST_TRACE
+        return watcher.trace(max(1, min(MOST_TRACE, most)))
+
+    return {"trace": trace, "plan": lambda _query: session.plan()}
+
+
+@contextlib.contextmanager
+def replayed(recording: Path, port: int = 0) -> Iterator[Place]:
+    """A page that plays a recorded session."""
+    messages = read_recording(recording)
+    with Feed() as feed:
+        hello = without(messages[0], "t", "kind")
+        feed.tell("hello", **{**hello, "live": False, "recording": recording.name})
+        looks = {"recording": lambda _query: messages}
+        with PlayServer(feed, {}, looks, port) as server:
+            yield Place(server, feed)

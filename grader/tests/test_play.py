@@ -1,0 +1,196 @@
+"""The playground's parts: who may ask its server, what is told and recorded, what a session refuses."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from real_nodes import Programs, programs
+
+from dynamolab.cluster.plan import read_plan
+from dynamolab.errors import LabError
+from dynamolab.play import playground
+from dynamolab.play.feed import Feed, read_recording
+from dynamolab.play.server import PlayServer
+from dynamolab.play.session import Refused
+from dynamolab.plan_replay import is_plan
+
+__all__ = ["programs"]
+
+SETTLE_S = 30.0
+
+
+@pytest.fixture
+def server() -> Iterator[PlayServer]:
+    def act(question: Mapping[str, Any]) -> dict[str, Any]:
+        if question.get("act") == "wrong":
+            raise Refused("that makes no sense")
+        return {"done": f"did {question['act']}"}
+
+    with Feed() as feed, PlayServer(feed, {"act": act}, {"plan": lambda query: {"asked": query}}) as serving:
+        yield serving
+
+
+def asked(
+    server: PlayServer, path: str, question: bytes | None = None, **headers: str
+) -> tuple[int, dict[str, str], bytes]:
+    """With the cookie and the names of the page's own, unless `headers` say otherwise."""
+    ours = f"http://127.0.0.1:{server.port}"
+    sent = {"Cookie": f"{server.cookie}={server.token}", "Host": ours[7:]}
+    if question is not None:
+        sent["Origin"] = ours
+    sent |= {name.replace("_", "-").title(): value for name, value in headers.items()}
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=10)
+    connection.request("GET" if question is None else "POST", path, question, sent)
+    response = connection.getresponse()
+    got = response.status, {name.lower(): value for name, value in response.getheaders()}, response.read()
+    connection.close()
+    return got
+
+
+def test_the_address_with_the_token_leads_in_and_sets_a_cookie_that_stays_here(server: PlayServer) -> None:
+    status, headers, _ = asked(server, f"/?token={server.token}", cookie="")
+    assert (status, headers["location"]) == (303, "/")
+    assert server.token in headers["set-cookie"]
+    for flag in ("HttpOnly", "SameSite=Strict"):
+        assert flag in headers["set-cookie"]
+    assert asked(server, "/?token=guessed", cookie="")[0] == 403
+    status, headers, page = asked(server, "/")
+    assert status == 200 and b"<title>Dynamo playground" in page
+    assert "script-src 'self'" in headers["content-security-policy"]
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"cookie": ""},
+        {"cookie": "play-1=x"},
+        {"host": "evil.example"},
+        {"host": "evil.example:80"},
+        {"host": "127.0.0.1"},
+    ],
+)
+def test_without_token_or_under_another_name_nothing_is_given(
+    server: PlayServer, headers: dict[str, str]
+) -> None:
+    for path in ("/", "/main.js", "/plan", "/events"):
+        assert asked(server, path, **headers)[0] == 403, path
+    assert asked(server, "/act", b'{"act": "kill"}', **headers)[0] == 403
+
+
+def test_another_page_may_not_ask(server: PlayServer) -> None:
+    assert asked(server, "/act", b'{"act": "kill"}')[0] == 200
+    others = [f"https://127.0.0.1:{server.port}", f"http://localhost:{server.port}", "http://evil.example"]
+    for origin in ("", "null", *others):
+        assert asked(server, "/act", b'{"act": "kill"}', origin=origin)[0] == 403, origin
+
+
+def test_questions_that_are_none_are_refused_with_words(server: PlayServer) -> None:
+    for path, question, status in [
+        ("/act", b"{", 400),
+        ("/act", b"[]", 400),
+        ("/act", b'{"act": "wrong"}', 409),
+        ("/nothing", b"{}", 404),
+    ]:
+        got, _, body = asked(server, path, question)
+        assert got == status and json.loads(body)["error"], (path, question)
+    assert asked(server, "/act", b"{}", content_length=str(2 << 20))[0] == 413
+    assert asked(server, "/act", b"{}", content_length="x")[0] == 411
+
+
+def test_only_files_of_the_page_are_given(server: PlayServer) -> None:
+    assert asked(server, "/drawing/rings.js")[0] == 200
+    others = ("/server.py", "/../server.py", "/drawing/../play/server.py", "/drawing/__init__.py")
+    for path in (*others, "//etc/passwd"):
+        assert asked(server, path)[0] == 404, path
+
+
+def test_who_listens_later_hears_the_last_of_each_state(tmp_path: Path) -> None:
+    file = tmp_path / "session.jsonl"
+    with Feed(file) as feed:
+        feed.tell("hello", live=True)
+        for number in (1, 1, 2):
+            feed.tell("load", rate=number)
+        feed.tell("flows", flows=[])
+        with feed.listen() as following:
+            heard = [following(1), following(1), following(0.01)]
+            assert [message and message["kind"] for message in heard] == ["hello", "load", None]
+            assert heard[1] is not None and heard[1]["rate"] == 2
+            feed.tell("log", words="x", good=True)
+            assert (following(1) or {})["words"] == "x"
+    told = read_recording(file)
+    kinds = [message["kind"] for message in told]
+    assert kinds == ["hello", "load", "load", "flows", "log"], "no state twice"
+    with file.open("a") as torn:
+        torn.write('{"t": 1, "ki')
+    assert len(read_recording(file)) == 5, "the harness was killed while it wrote"
+
+
+def test_a_recording_that_is_none_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "session.jsonl"
+    late = '{"t":1,"kind":"load"}\n'
+    for text, told in [("x\n", ":1: is no line"), ("", "does not begin"), (late, "does not begin")]:
+        file.write_text(text)
+        with pytest.raises(LabError, match=told):
+            read_recording(file)
+    with pytest.raises(LabError, match="cannot be read"):
+        read_recording(tmp_path / "absent")
+
+
+def soon(condition: Any) -> None:
+    until = time.monotonic() + SETTLE_S
+    while not condition():
+        assert time.monotonic() < until, "it never came true"
+        time.sleep(0.05)
+
+
+def test_acts_are_done_and_told_and_make_a_plan(programs: Programs, tmp_path: Path) -> None:
+    record = tmp_path / "session.jsonl"
+    wanted = playground.Wanted(programs.node, programs.faultnet, size=3, record=record)
+    with playground.live(wanted) as place:
+        session, feed = place.session, place.feed
+        assert session is not None
+        soon(lambda: len(session.members_up()) == 3)
+        session.act({"act": "watch", "key": "cart"})
+        session.act({"act": "put", "key": "cart", "value": "milk", "at": "n1", "hosts": 3})
+        assert "milk" in session.act({"act": "get", "key": "cart", "at": "n2"})
+        session.act({"act": "put", "key": "cart", "value": "tea", "at": "n2", "context": True})
+        assert session.act({"act": "get", "key": "cart", "at": "n3"}).endswith(": tea"), "it was replaced"
+        session.act({"act": "cut", "from": "n1", "to": "n2", "both": True})
+        session.act({"act": "link", "from": "n1", "to": "n3", "delay_ms": 20, "loss_percent": 5})
+        session.act({"act": "drop", "from": "n2", "to": "n3", "message": "Gossip", "count": 2})
+        assert feed.last("links")["cuts"] == [["n1", "n2"], ["n2", "n1"]]
+        session.act({"act": "heal"})
+        assert feed.last("links")["cuts"] == [] == feed.last("links")["models"]
+        session.act({"act": "skew", "node": "n1", "ms": -2000})
+        session.act({"act": "kill", "node": "n3"})
+        for wrong, told in [
+            ({"act": "kill", "node": "n3"}, "n3 is down"),
+            ({"act": "kill", "node": "n9"}, "no node is called"),
+            ({"act": "put", "key": "", "at": "n1"}, "at least one character"),
+            ({"act": "cut", "from": "n1", "to": "n1"}, "two ends"),
+            ({"act": "link", "from": "n1", "to": "n2", "delay_ms": 99999}, "delay_ms is between"),
+            ({"act": "skew", "node": "n1", "ms": "x"}, "whole number"),
+            ({"act": "explode"}, "there is no act"),
+        ]:
+            with pytest.raises(Refused, match=told):
+                session.act(wrong)
+        session.act({"act": "restart", "node": "n3"})
+        soon(lambda: feed.last("key").get("held", {}).get("n3", {}).get("state"))
+        session.act({"act": "remove", "node": "n3"})
+        session.act({"act": "add", "node": "n3"})
+        session.act({"act": "load", "rate": 50})
+        soon(lambda: feed.last("load").get("reads", 0) > 3)
+        plan = session.plan()
+    assert is_plan(plan) and "cluster_secret" not in plan["config"]
+    file = tmp_path / "plan.json"
+    file.write_text(json.dumps(plan))
+    acts = {action["act"] for action in read_plan(file, programs.faultnet)["actions"]}
+    assert {"put", "get", "cut", "heal", "link", "drop", "skew", "crash", "restart", "add", "remove"} <= acts
+    kinds = {message["kind"] for message in read_recording(record)}
+    assert {"hello", "nodes", "rings", "key", "trees", "flows", "links", "log"} <= kinds
