@@ -78,5 +78,5 @@ class Runner:
             raise GraderTrouble(f"run-plan: {done.out.strip() or 'did not end in time'}")
         page = trace.with_name(f"{name}.html")
         viewer.write_page(trace, page, viewer.Failure(f"viva: lab {self.lab}", about))
-        steps, rings = model.without_rings(model.read_trace(trace)[0])
+        steps, rings, _ = model.parted(model.read_trace(trace)[0])
         return Run(steps, rings, int(done.out.split()[0]), page)
