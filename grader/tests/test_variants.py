@@ -81,6 +81,24 @@ def test_a_file_that_somebody_changed_stops_it_and_nothing_is_changed(tree: Path
     assert contents(tree) == before
 
 
+def test_a_students_repository_has_no_rules_to_turn(
+    tree: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(variants, "VARIANTS", tree / "no such folder")
+    assert variants.checked({}) == {}
+    assert variants.of_tree(tree) == {}
+
+
+def test_a_course_of_other_rules_than_the_checkout_s_is_refused(tree: Path) -> None:
+    wanted = variants.checked({"walk": "counter-clockwise"})
+    with pytest.raises(LabError, match="plays by walk=counter-clockwise, and this checkout by the usual"):
+        variants.refuse_other_rules(wanted, tree)
+    variants.turn(wanted, tree)
+    variants.refuse_other_rules(wanted, tree)
+    with pytest.raises(LabError, match="plays by the usual rules, and this checkout by walk"):
+        variants.refuse_other_rules({}, tree)
+
+
 @pytest.mark.parametrize(
     ("wanted", "words"),
     [

@@ -11,7 +11,7 @@ from pathlib import Path
 from dynamolab import labs, processes
 from dynamolab.cluster.guard import die_with_parent
 from dynamolab.commands import common
-from dynamolab.course import course
+from dynamolab.course import course, variants
 from dynamolab.results import Outcome, Results
 from dynamolab.submissions import grade_one, rerun
 
@@ -74,6 +74,8 @@ def options_of(arguments: argparse.Namespace) -> grade_one.Options:
     """LabError for a lab, check or course that is not there."""
     known = labs.load_all()
     of = course.whole(known) if arguments.course is None else course.load(arguments.course, known)
+    if arguments.course is not None:
+        variants.refuse_other_rules(of.variants)
     chosen = common.chosen_labs(arguments.labs, list(of.labs))
     only: frozenset[str] = frozenset()
     if arguments.only:

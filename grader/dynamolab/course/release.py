@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from dynamolab import mutants, reference, skeleton
-from dynamolab.course import hidden, leaks, pages, prebuilt
+from dynamolab.course import hidden, leaks, pages, prebuilt, variants
 from dynamolab.course.course import SEEDS_SCHEMA, Course
 from dynamolab.errors import GraderTrouble, LabError
 from dynamolab.labs import Lab, read_json
@@ -46,7 +46,9 @@ class Made:
 
 def make(course: Course, out: Path, at: datetime.datetime, jobs: int) -> Made:
     """Writes ``out`` anew; of what is there, only .git stays. ``at`` decides which references are given.
-    LabError if ``out`` is something else's, or a leak is found: then nothing was written."""
+    LabError if ``out`` is something else's, the checkout plays by other rules than the course, or a leak is
+    found: then nothing was written."""
+    variants.refuse_other_rules(course.variants)
     _refuse_foreign(out)
     given = [lab.number for lab in course.known if course.ships_reference(lab.number, at)]
     part = out.with_name(out.name + ".part")

@@ -50,7 +50,9 @@ class Rule:
 
 
 def rules() -> dict[str, Rule]:
-    """By name, in the order of grader/variants/variants.json."""
+    """By name, in the order of grader/variants/variants.json. A students' repository has none to turn."""
+    if not VARIANTS.is_dir():
+        return {}
     document = json.loads((VARIANTS / "variants.json").read_text(encoding="utf-8"))
     return {name: Rule(name, r["about"], tuple(r["values"])) for name, r in document.items()}
 
@@ -85,6 +87,20 @@ def of_tree(root: Path = ROOT) -> dict[str, str]:
     except (OSError, ValueError) as error:
         raise LabError(f"{root / STATE}: cannot be read: {error}; bring it back with git") from error
     return checked(document, str(STATE))
+
+
+def refuse_other_rules(wanted: Mapping[str, str], root: Path = ROOT) -> None:
+    """LabError if the tree plays by other rules than a course's: its checks would judge by the wrong ones."""
+    now = of_tree(root)
+    if now != dict(wanted):
+        raise LabError(
+            f"the course plays by {_words(wanted)}, and this checkout by {_words(now)}; turn it with"
+            " ./lab variants --course course.json"
+        )
+
+
+def _words(turned: Mapping[str, str]) -> str:
+    return ", ".join(f"{name}={value}" for name, value in turned.items()) or "the usual rules"
 
 
 def turn(wanted: Mapping[str, str], root: Path = ROOT) -> list[str]:
