@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from dynamolab import processes, ui
+from dynamolab import ui
 from dynamolab.commands import common, grade_one
 from dynamolab.errors import LabError
 from dynamolab.submissions import batch, engines, gradebook, grade_all, regrade
@@ -28,6 +28,7 @@ def add(parser: argparse.ArgumentParser) -> None:
         "--roster", type=Path, metavar="CSV", help="the students: Canvas's export of its gradebook, say"
     )
     grade_one.add_options(parser)
+    parser.set_defaults(jobs=None)
     parser.add_argument(
         "--engine", choices=("parallel", "slurm"), default="parallel", help="(default: parallel)"
     )
@@ -81,7 +82,7 @@ def run(arguments: argparse.Namespace) -> int:
         names = ", ".join(ui.harmless(name) for name in others[:MOST_NAMES_TOLD])
         ui.say(f"neither folder nor archive, so no submission: {names}{more}")
     one = batch.Batch(items, arguments.out.resolve(), _words(arguments))
-    unchanged = one.prepare()
+    unchanged = one.prepare(options.asked(""))
     if not arguments.report_only:
         grade_all.prepare_framework(options)
         engine = _engine(arguments, unchanged)
@@ -105,9 +106,8 @@ def _before(arguments: argparse.Namespace) -> grade_all.Regrade | None:
 def _engine(arguments: argparse.Namespace, unchanged: bool) -> engines.Engine:
     if arguments.engine == "slurm":
         asked = [f"--nice={arguments.nice}"] if arguments.nice else []
-        return engines.Slurm(0, [*asked, *arguments.sbatch])
-    jobs = min(arguments.jobs, len(processes.cpus())) if not arguments.sshlogin else arguments.jobs
-    return engines.Parallel(jobs, arguments.sshlogin, arguments.nice, resume=unchanged)
+        return engines.Slurm(arguments.jobs or 0, [*asked, *arguments.sbatch])
+    return engines.Parallel(arguments.jobs, arguments.sshlogin, arguments.nice, resume=unchanged)
 
 
 def _words(arguments: argparse.Namespace) -> list[str]:

@@ -93,7 +93,7 @@ def options_of(arguments: argparse.Namespace) -> grade_one.Options:
         kinds=kinds,
         only=only,
         seed=arguments.seed,
-        jobs=arguments.jobs,
+        jobs=arguments.jobs or len(processes.cpus()),
         supplied=arguments.supplied,
         command=shlex.join(words),
     )

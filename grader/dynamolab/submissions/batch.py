@@ -67,9 +67,9 @@ class Batch:
         except LabError:
             return None
 
-    def prepare(self) -> bool:
+    def prepare(self, asked: str = "") -> bool:
         """Makes the folders and links; whether all is as it was the last time, so that a run which was
-        cut off can go on where it was."""
+        cut off can go on where it was. ``asked``: what the options come to (a course.json may change)."""
         for folder in (self.log, self.out / "results", self.out / "submissions"):
             folder.mkdir(parents=True, exist_ok=True)
         for item in self.items:
@@ -77,7 +77,11 @@ class Batch:
             if not link.is_symlink() or os.readlink(link) != str(item.path):
                 link.unlink(missing_ok=True)
                 link.symlink_to(item.path)
-        told = {"words": list(self.words), "items": {i.name: _fingerprint(i.path) for i in self.items}}
+        told = {
+            "words": list(self.words),
+            "asked": asked,
+            "items": {item.name: _fingerprint(item.path) for item in self.items},
+        }
         state = self.out / STATE
         before = None
         with contextlib.suppress(OSError, ValueError):

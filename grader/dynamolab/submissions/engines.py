@@ -41,7 +41,7 @@ class Parallel:
     """GNU parallel. ``jobs`` at once, on each host; ``hosts`` see the same checkout and folders under the
     same paths. ``resume``: go on with the log of jobs that is there."""
 
-    jobs: int
+    jobs: int | None  # None: as many as cores.
     hosts: Sequence[str] = ()
     nice: int = 0
     resume: bool = False
@@ -56,7 +56,8 @@ class Parallel:
         listed.write_text("".join(f"{item.name}\n" for item in items), encoding="utf-8")
         command = [*_dies_with_us(), "parallel", "--will-cite", "--no-run-if-empty"]
         command += ["--joblog", str(joblog), "--resume-failed", "--arg-file", str(listed)]
-        command += ["--jobs", str(1 if alone else self.jobs)]
+        at_once = 1 if alone else self.jobs or (len(processes.cpus()) if not self.hosts else "100%")
+        command += ["--jobs", str(at_once), "--timeout", f"{SECONDS_A_SUBMISSION:.0f}"]
         for host in self.hosts:
             command += ["--sshlogin", host]
         command += ["--nice", str(self.nice)] if self.nice else []

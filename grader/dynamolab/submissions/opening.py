@@ -36,7 +36,10 @@ def open_submission(source: Path, folder: Path, labs: Sequence[Lab]) -> Submissi
     done = processes.run(
         [*command, *known],
         deadline_s=DEADLINE_S,
-        env={**os.environ, "PYTHONPATH": str(PACKAGE.parent), "PYTHONDONTWRITEBYTECODE": "1"},
+        env={
+            **{**os.environ, "PYTHONPATH": str(PACKAGE.parent), "PYTHONDONTWRITEBYTECODE": "1"},
+            "TMPDIR": str(folder.parent),  # What it leaves there when it is killed goes with that.
+        },
     )
     told = _told(done, source)
     taken = sorted(path.name for path in folder.iterdir())
