@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
+import signal
+import subprocess
+import sys
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
-from real_nodes import Programs, programs
+from real_nodes import GONE_S, Programs, processes_that_mention, programs
+from real_nodes import soon as gone
+from viewer_samples import ring_trace, small_trace
 
 from dynamolab.cluster.plan import read_plan
 from dynamolab.errors import LabError
+from dynamolab.paths import ROOT
 from dynamolab.play import playground
 from dynamolab.play.feed import Feed, read_recording
 from dynamolab.play.server import PlayServer
@@ -140,6 +147,45 @@ def test_a_recording_that_is_none_is_refused(tmp_path: Path) -> None:
             read_recording(file)
     with pytest.raises(LabError, match="cannot be read"):
         read_recording(tmp_path / "absent")
+
+
+def test_a_trace_and_a_failure_of_real_processes_become_sessions(tmp_path: Path) -> None:
+    trace = tmp_path / "x.trace.jsonl"
+    trace.write_text("".join(json.dumps(step) + "\n" for step in [*small_trace(), *ring_trace()[-3:]]))
+    told = playground.session_in(trace)
+    assert told[0]["kind"] == "hello" and told[0]["nodes"] == ["n1", "n2"]
+    flows = [flow for message in told if message["kind"] == "flows" for flow in message["flows"]]
+    assert ["n1", "n2", "Update", False, "send", 1] in flows
+    assert ["n2", "n1", "Update", True, "drop", 1] in flows, "nobody received the answer"
+    states = [row["state"] for row in next(m for m in reversed(told) if m["kind"] == "nodes")["nodes"]]
+    assert states == ["down", "down"], "n1 was killed, n2 has not started"
+    assert [ring["nodes"] for ring in told[-1]["rings"]] == [["n1", "n2"], ["n3"]]
+    replay = tmp_path / "x.replay.json"
+    replay.write_text("{}")
+    assert playground.session_in(replay) == told
+    trace.rename(tmp_path / "y")
+    with pytest.raises(LabError, match=r"no trace beside it; ./lab replay"):
+        playground.session_in(replay)
+
+
+def test_nothing_stays_behind(programs: Programs, tmp_path: Path) -> None:
+    command = [sys.executable, "-P", "-m", "dynamolab", "play", "--no-browser", "-n", "2"]
+    command += ["--node", str(programs.node), "--faultnet", str(programs.faultnet)]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "grader"), "TMPDIR": str(tmp_path)}
+    process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True, cwd=ROOT)
+    try:
+        assert process.stdout is not None
+        address = next(line.strip() for line in process.stdout if line.strip().startswith("http"))
+        assert address.startswith("http://127.0.0.1:") and "?token=" in address
+        assert any("--data" in line for line in processes_that_mention(str(tmp_path)))
+        process.send_signal(signal.SIGINT)
+        assert process.wait(GONE_S) == 128 + signal.SIGINT
+        process.stdout.close()
+    finally:
+        process.kill()
+        process.wait()
+    assert gone(lambda: not processes_that_mention(str(tmp_path)))
+    assert list(tmp_path.iterdir()) == []
 
 
 def soon(condition: Any) -> None:

@@ -15,6 +15,7 @@ from real_nodes import Programs, programs, soon
 from browser import Page, chromium
 from dynamolab.play import playground
 from dynamolab.play.scripts import SCRIPTS
+from viewer_samples import small_trace
 
 __all__ = ["programs"]
 
@@ -237,6 +238,21 @@ def test_a_demonstration_runs_to_its_end_forwards_and_back(
         assert browser.run("document.querySelector('#client [value=put]').disabled"), "it is of the past"
         assert browser.complaints == []
         browser.go_to("about:blank")
+
+
+def test_a_trace_of_a_failure_is_played_back(browser: Page, tmp_path: Path) -> None:
+    browser.complaints.clear()
+    trace = tmp_path / "x.trace.jsonl"
+    trace.write_text("".join(json.dumps(step) + "\n" for step in small_trace()))
+    with playground.replayed(trace) as place:
+        browser.go_to(place.address)
+        browser.wait("document.querySelectorAll('#log li').length > 0")
+        shows(browser, row("n1"), "running")
+        press(browser, "#play")
+        shows(browser, row("n1"), "down")
+        shows(browser, "#play", "Play")
+        browser.go_to("about:blank")
+    assert browser.complaints == []
 
 
 def test_it_ends_when_the_page_is_closed(

@@ -26,7 +26,11 @@ MOST_NODES = 10
 
 def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "file", nargs="?", type=Path, metavar="FILE", help="play a recorded session, instead of a cluster"
+        "file",
+        nargs="?",
+        type=Path,
+        metavar="FILE",
+        help="instead of a cluster: a recorded session, a trace, or a failure's replay file, played back",
     )
     parser.add_argument(
         "--solution", metavar="DIR", default="reference", help="what the nodes run (default: reference)"

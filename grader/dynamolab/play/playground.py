@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import secrets
 import time
 from collections.abc import Iterator, Mapping
@@ -11,7 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from ..cluster import Cluster
-from .feed import Feed, read_recording
+from ..errors import LabError
+from ..viewer.failures import REPLAY, TRACE, beside
+from .feed import Feed, Message, read_recording
+from .of_trace import session_of
 from .scripts import SCRIPTS
 from .server import MOST_TRACE, PlayServer
 from .session import SECRET, Refused, Session, without
@@ -126,10 +130,32 @@ def _looks(session: Session, watcher: Watcher) -> dict[str, Any]:
     return {"trace": trace, "plan": lambda _query: session.plan()}
 
 
+def session_in(file: Path) -> list[Message]:
+    """A session that was recorded; a trace; or a failure on real processes, by its replay file. LabError
+    names what is wrong with it."""
+    if file.name.endswith(REPLAY):
+        trace = file.parent / "trace-of-nodes.jsonl"
+        if not trace.is_file():
+            trace = beside(file, TRACE)
+        if not trace.is_file():
+            raise LabError(f"{file}: there is no trace beside it; ./lab replay {file} makes one")
+        return session_of(trace)
+    return session_of(file) if _is_trace(file) else read_recording(file)
+
+
+def _is_trace(file: Path) -> bool:
+    try:
+        with file.open(encoding="utf-8") as lines:
+            first = json.loads(lines.readline())
+    except (OSError, ValueError):
+        return False
+    return isinstance(first, dict) and "event" in first
+
+
 @contextlib.contextmanager
 def replayed(recording: Path, port: int = 0) -> Iterator[Place]:
     """A page that plays a recorded session."""
-    messages = read_recording(recording)
+    messages = session_in(recording)
     with Feed() as feed:
         hello = without(messages[0], "t", "kind")
         feed.tell("hello", **{**hello, "live": False, "recording": recording.name})

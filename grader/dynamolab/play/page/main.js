@@ -65,7 +65,11 @@ function soil(...kinds) {
 
 function build(hello) {
   const same = page && page.names.join() === hello.nodes.join();
-  byId("about").textContent = `${hello.nodes.length} nodes run ${hello.solution}; N = ${hello.config.n}, Q = ${hello.config.q}, ${hello.config.mode}${hello.recording ? `; recorded in ${hello.recording}` : ""}`;
+  byId("about").textContent = [
+    `${hello.nodes.length} nodes run ${hello.solution}; N = ${hello.config.n}, Q = ${hello.config.q}`,
+    hello.config.mode ? `, ${hello.config.mode}` : "",
+    hello.recording ? `; recorded in ${hello.recording}` : "",
+  ].join("");
   showSettings(hello.config);
   if (same) return;
   const colours = coloursOf(hello.nodes);
