@@ -15,7 +15,6 @@ LABS = ROOT / "labs"
 BUILD = ROOT / "build"
 RESULTS = ROOT / "results"
 COURSE = ROOT / "course.json"
-VARIANTS = ROOT / "grader" / "variants"
 SOLUTION_PROJECT = ROOT / "cmake" / "solution"
 
 RELEASE = ROOT / "release.json"  # Only in a students' repository: what was made of what.
@@ -51,6 +50,7 @@ REFERENCE = _private("reference")
 MUTANTS = _private("grader", "mutants")
 RIGHT = _private("grader", "right")
 HIDDEN = _private("grader", "hidden")
+VARIANTS = _private("grader", "variants")
 
 
 def shown(path: Path) -> str:

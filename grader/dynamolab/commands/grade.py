@@ -7,6 +7,7 @@ from pathlib import Path
 
 from dynamolab import grade, labs, results, ui
 from dynamolab.commands import common
+from dynamolab.course import variants
 from dynamolab.errors import LabError
 from dynamolab.paths import RESULTS, shown
 
@@ -64,6 +65,8 @@ def add(parser: argparse.ArgumentParser) -> None:
 def request_of(arguments: argparse.Namespace) -> grade.Request:
     """LabError for a lab, check or folder that is not there."""
     course = common.course_of(arguments)
+    if course.path is not None:
+        variants.refuse_other_rules(course.variants)
     known = course.everything
     chosen = common.chosen_labs(arguments.labs, course.labs)
     only: frozenset[str] = frozenset()

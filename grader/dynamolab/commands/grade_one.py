@@ -72,9 +72,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def options_of(arguments: argparse.Namespace) -> grade_one.Options:
     """LabError for a lab, check or course that is not there."""
-    known = labs.load_all()
-    of = course.whole(known) if arguments.course is None else course.load(arguments.course, known)
-    if arguments.course is not None:
+    of = course.of_checkout(arguments.course)
+    if of.path is not None:
         variants.refuse_other_rules(of.variants)
     chosen = common.chosen_labs(arguments.labs, list(of.labs))
     only: frozenset[str] = frozenset()

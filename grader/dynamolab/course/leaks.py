@@ -22,7 +22,7 @@ WORD = re.compile(r"[A-Za-z_]\w{6,}")  # Shorter identifiers are anybody's.
 QUOTED = re.compile(r"//[^\n]*|\"(?:[^\"\\\n]|\\.)*\"")
 NOT_OWN = re.compile(r"::\w+")  # std::accumulate, and what else is somebody's already.
 PRINTABLE = re.compile(rb"[\x20-\x7e]{4,}")
-PRIVATE_FOLDERS = ("reference", "grader/mutants", "grader/right", "grader/tests", ".git")
+PRIVATE_FOLDERS = ("reference", ".git", *(f"grader/{n}" for n in ("mutants", "right", "tests", "variants")))
 
 Run = tuple[str, ...]
 

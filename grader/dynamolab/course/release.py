@@ -4,6 +4,7 @@ and of the reference only objects. Nothing else leaves; what leaves is looked th
 from __future__ import annotations
 
 import datetime
+import hashlib
 import json
 import shutil
 import subprocess
@@ -31,7 +32,7 @@ PUBLIC = (
     *("grader/packages.txt", "grader/dynamolab", "grader/experiments", "grader/faultnet", "grader/sim"),
 )
 KEPT_BACK = ("framework/tests",)
-LEFT_ALONE = (".git",)  # Of a folder that is released to again.
+LEFT_ALONE = (".git", "build", "results")  # Of a folder that is released to again; git has only the first.
 
 
 @dataclass(frozen=True)
@@ -45,9 +46,9 @@ class Made:
 
 
 def make(course: Course, out: Path, at: datetime.datetime, jobs: int) -> Made:
-    """Writes ``out`` anew; of what is there, only .git stays. ``at`` decides which references are given.
-    LabError if ``out`` is something else's, the checkout plays by other rules than the course, or a leak is
-    found: then nothing was written."""
+    """Writes ``out`` anew; of what is there, .git stays, and what was built. ``at`` decides which references
+    are given. LabError if ``out`` is something else's, the checkout plays by other rules than the course, or
+    a leak is found: then nothing was written."""
     variants.refuse_other_rules(course.variants)
     _refuse_foreign(out)
     given = [lab.number for lab in course.known if course.ships_reference(lab.number, at)]
@@ -62,9 +63,9 @@ def make(course: Course, out: Path, at: datetime.datetime, jobs: int) -> Made:
         objects = prebuilt.make(part / "prebuilt" / reference.machine(), course, given, wrong, jobs)
         _keep_other_machines(out, part)
         _write_course(course, part)
-        write_json(_manifest(wrong), part / "release.json")
         page = pages.readme(course, given, [lab.number for lab in course.known if lab.has_module])
         (part / "README.md").write_text(page, encoding="utf-8")
+        write_json(_manifest(wrong, part), part / "release.json")
         _refuse_leaks(course, part)
         files = sum(path.is_file() for path in part.rglob("*"))
         _move_in(part, out)
@@ -81,10 +82,10 @@ def add_machine(course: Course, out: Path, at: datetime.datetime, jobs: int) -> 
     except (OSError, ValueError) as error:
         raise LabError(f"{out}: is no students' repository: {error}; make it first, without --add") from error
     wrong = _wrong_stores(course.known)
-    if there.get("version") != _manifest(wrong)["version"]:
+    if there.get("sources") != sources():
         raise LabError(
-            f"{out}: was made of {there.get('version')}, and this checkout is at"
-            f" {_manifest(wrong)['version']}: objects and sources would not fit; take the same here"
+            f"{out}: was made of {there.get('sources')}, and this checkout is at {sources()}: objects and"
+            " sources would not fit; take the same here"
         )
     given = [lab.number for lab in course.known if course.ships_reference(lab.number, at)]
     folder = out / "prebuilt" / reference.machine()
@@ -148,16 +149,21 @@ def _wrong_stores(known: Sequence[Lab]) -> list[mutants.Mutant]:
     return [mutant for mutant in mutants.load(known) if mutant.name in names]
 
 
-def _manifest(wrong: Sequence[mutants.Mutant]) -> dict[str, Any]:
+def _manifest(wrong: Sequence[mutants.Mutant], part: Path) -> dict[str, Any]:
+    """``version`` is another one whenever anything of the release is: ./lab update goes by it."""
+    digest = hashlib.sha256()
+    for path in sorted(path for path in part.rglob("*") if path.is_file()):
+        digest.update(f"{path.relative_to(part)}\0".encode() + path.read_bytes())
     return {
         "schema": SCHEMA,
-        "version": version(),
+        "version": f"{sources()}+{digest.hexdigest()[:8]}",
+        "sources": sources(),
         "modules": reference.modules(),
         "wrong_stores": {mutant.name: mutant.title for mutant in wrong},
     }
 
 
-def version() -> str:
+def sources() -> str:
     """Of this checkout, as git names it; "unknown" without git."""
     command = ["git", "-C", ROOT, "describe", "--always", "--dirty", "--abbrev=12"]
     try:
@@ -172,7 +178,7 @@ def _keep_other_machines(out: Path, part: Path) -> None:
     with_version = out / "release.json"
     if not with_version.is_file():
         return
-    if json.loads(with_version.read_text(encoding="utf-8")).get("version") == version():
+    if json.loads(with_version.read_text(encoding="utf-8")).get("sources") == sources():
         for folder in (out / "prebuilt").glob("*-*"):
             if folder.name != reference.machine():
                 shutil.copytree(folder, part / "prebuilt" / folder.name)
