@@ -181,7 +181,7 @@ def in_students(students: Path, *words: str | Path, **env: str) -> processes.Com
 
 def test_it_has_the_commands_of_students_and_their_points(students: Path) -> None:
     told = in_students(students, "--help").out
-    assert "./lab grade 1" in told and "mutants" not in told and "release" not in told
+    assert "./lab grade 1" in told and "mutants" not in told and "soak" not in told
     assert "there is no command 'release'" in in_students(students, "release", "--out", "x").out
     listed = in_students(students, "list", "3").out
     assert "75 points" in listed and "Part C" not in listed
