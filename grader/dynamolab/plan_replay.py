@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import argparse
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from dynamolab import build, labs, processes, ui, viewer
-from dynamolab.cluster import Cluster
 from dynamolab.cluster.assembly import RECORDING
 from dynamolab.cluster.plan import cluster_of, read_plan, run_plan
 from dynamolab.commands import common
@@ -37,48 +37,52 @@ def replay_plan(file: Path, arguments: argparse.Namespace) -> int:
     built = build.build_node(framework, solution.modules(None), f"plan-{solution.folder.name}")
     if built.error:
         raise LabError(built.error)
-    plan["config"] = {"cluster_secret": SECRET, **plan.get("config", {})}
-    last_ms = max((action.get("at_ms", 0) for action in plan["actions"]), default=0)
-    print(f"{len(plan['actions'])} actions in {last_ms / 1000:.1f} s, on {solution.name}", flush=True)
-    options = {"node": built.node, "faultnet": framework.faultnet, "label": "replay"}
-    with cluster_of(plan, **options, record=True, network_trace=False) as cluster:
-        run_plan(plan, cluster, last_ms / 1000 + GRACE_S)
-        FOLDER.mkdir(parents=True, exist_ok=True)
-        for old in FOLDER.glob(f"*{RECORDING}"):
-            old.unlink()
-        cluster.keep(FOLDER)
-        story = cluster.story.lines()
-        told_ms = tuple(cluster.story.told_ms(cluster.began_s))
+    print(f"{len(plan['actions'])} actions in {_length_s(plan):.1f} s, on {solution.name}", flush=True)
+    programs = Programs(built.node, framework.faultnet, framework.replay_recordings)
+    story, page = run_again(file.name, plan, programs, FOLDER)
     print(ui.harmless("\n".join(story)))
-    _draw(file, cluster, story, told_ms, framework, built.node)
+    print(ui.harmless(f"look at: {shown(page)}"), flush=True)
     return 0
 
 
-def _draw(
-    file: Path,
-    cluster: Cluster,
-    story: list[str],
-    told_ms: tuple[int, ...],
-    framework: build.Framework,
-    node: Path,
-) -> None:
-    """The recordings as one page, as of a failure on real processes."""
-    trace, page = FOLDER / "plan.trace.jsonl", FOLDER / "plan.html"
-    command: list[str | Path] = [framework.replay_recordings, "--node", node, "--plan", FOLDER / "plan.json"]
-    command += ["--began-us", str(int(cluster.began_s * 1_000_000)), "--trace", trace]
-    command += [FOLDER / f"{name}{RECORDING}" for name in cluster.names if _was_recorded(name)]
+@dataclass(frozen=True)
+class Programs:
+    """Built already."""
+
+    node: Path
+    faultnet: Path
+    replay_recordings: Path
+
+
+def run_again(
+    name: str, plan: dict[str, Any], programs: Programs, folder: Path
+) -> tuple[list[str], Path]:
+    """Carries out the plan on a cluster of its own: the story of what was done, and the page of what the
+    nodes did, which lies in ``folder``."""
+    plan = {**plan, "config": {"cluster_secret": SECRET, **plan.get("config", {})}}
+    options = {"node": programs.node, "faultnet": programs.faultnet, "label": "replay"}
+    with cluster_of(plan, **options, record=True, network_trace=False) as cluster:
+        run_plan(plan, cluster, _length_s(plan) + GRACE_S)
+        folder.mkdir(parents=True, exist_ok=True)
+        for old in folder.glob(f"*{RECORDING}"):
+            old.unlink()
+        cluster.keep(folder)
+    story = cluster.story.lines()
+    trace, page = folder / "plan.trace.jsonl", folder / "plan.html"
+    command: list[str | Path] = [programs.replay_recordings, "--node", programs.node]
+    command += ["--plan", folder / "plan.json", "--began-us", str(int(cluster.began_s * 1_000_000))]
+    command += ["--trace", trace, *sorted(folder.glob(f"*{RECORDING}"))]
     done = processes.run(command, deadline_s=TRACE_S)
     if done.code not in (0, 1) or not trace.is_file():
         raise LabError(f"what the nodes did could not be read: {done.out.strip()[-500:]}")
-    told = viewer.Failure(
-        file.name, "A fault plan, once more", "\n".join(story), real=True, story_ms=told_ms
-    )
-    viewer.write_page(trace, page, told)
-    print(ui.harmless(f"look at: {shown(page)}"), flush=True)
+    told_ms = tuple(cluster.story.told_ms(cluster.began_s))
+    words = viewer.Failure(name, "A fault plan, once more", "\n".join(story), real=True, story_ms=told_ms)
+    viewer.write_page(trace, page, words)
+    return story, page
 
 
-def _was_recorded(name: str) -> bool:
-    return (FOLDER / f"{name}{RECORDING}").is_file()
+def _length_s(plan: dict[str, Any]) -> float:
+    return max((action.get("at_ms", 0) for action in plan["actions"]), default=0) / 1000
 
 
 def document_of(file: Path) -> Any:

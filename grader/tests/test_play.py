@@ -18,6 +18,7 @@ from real_nodes import GONE_S, Programs, processes_that_mention, programs
 from real_nodes import soon as gone
 from viewer_samples import ring_trace, small_trace
 
+from dynamolab import plan_replay
 from dynamolab.cluster.plan import read_plan
 from dynamolab.errors import LabError
 from dynamolab.paths import ROOT
@@ -25,7 +26,6 @@ from dynamolab.play import playground
 from dynamolab.play.feed import Feed, read_recording
 from dynamolab.play.server import PlayServer
 from dynamolab.play.session import Refused
-from dynamolab.plan_replay import is_plan
 
 __all__ = ["programs"]
 
@@ -233,10 +233,17 @@ def test_acts_are_done_and_told_and_make_a_plan(programs: Programs, tmp_path: Pa
         session.act({"act": "load", "rate": 50})
         soon(lambda: feed.last("load").get("reads", 0) > 3)
         plan = session.plan()
-    assert is_plan(plan) and "cluster_secret" not in plan["config"]
+    assert plan_replay.is_plan(plan) and "cluster_secret" not in plan["config"]
     file = tmp_path / "plan.json"
     file.write_text(json.dumps(plan))
-    acts = {action["act"] for action in read_plan(file, programs.faultnet)["actions"]}
+    again = read_plan(file, programs.faultnet)
+    acts = {action["act"] for action in again["actions"]}
     assert {"put", "get", "cut", "heal", "link", "drop", "skew", "crash", "restart", "add", "remove"} <= acts
+    replayed = plan_replay.Programs(programs.node, programs.faultnet, programs.replay_recordings)
+    story, page = plan_replay.run_again("plan.json", again, replayed, tmp_path / "again")
+    assert any("n3 is killed" in line for line in story)
+    held = (tmp_path / "again" / "plan.trace.jsonl").read_text()
+    assert '"value":"milk"' in held and '"value":"tea"' in held, "the clients' requests, too"
+    assert "A fault plan, once more" in page.read_text()
     kinds = {message["kind"] for message in read_recording(record)}
     assert {"hello", "nodes", "rings", "key", "trees", "flows", "links", "log"} <= kinds
