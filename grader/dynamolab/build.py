@@ -305,6 +305,8 @@ def _build_error(built: processes.Completed, modules: Modules) -> str | None:
     files = ", ".join(sorted(path.name for path in modules.values() if path))
     words = compiler_output(built.out) or built.out.strip()
     words = words.replace(f"{ROOT}/", "")
+    if reference.does_not_link(words):
+        raise GraderTrouble(reference.DOES_NOT_LINK + "\n" + _tail(words))
     lines = words.splitlines()
     if len(lines) > SHOWN_ERROR_LINES:
         lines = [*lines[:SHOWN_ERROR_LINES], f"… and {len(lines) - SHOWN_ERROR_LINES} lines more"]

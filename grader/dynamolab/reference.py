@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import platform
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,14 @@ from dynamolab.labs import Lab
 from dynamolab.paths import PREBUILT, REFERENCE, RELEASE, RELEASED, SKELETON, shown
 from dynamolab.skeleton import skeleton_of
 
+# What a linker says that lacks what an object was compiled for, or cannot read it at all. A name that is
+# missing in a student's own file is another matter: no object of ours asks for it.
+_UNFIT = re.compile(r"undefined|wrong format|incompatible|unrecognized|unknown file type", re.IGNORECASE)
+DOES_NOT_LINK = (
+    "the prebuilt reference does not link on this machine: it was made on a newer system, or for another"
+    " compiler. Your own files are not at fault. Use the system that your course names (Debian 12 or later),"
+    " or a container of it; or move prebuilt/ away and work with your own files alone."
+)
 RIGHT_STORE = "right"
 QUIET = "quiet"  # Of framework/quiet: a module that does nothing, where the reference's is not there.
 
@@ -111,13 +120,19 @@ def wrong_store(name: str) -> WrongStore:
     return WrongStore(name, titles[name])
 
 
+def does_not_link(words: str) -> bool:
+    """Whether a linker's words are about an object of a students' repository that does not fit here."""
+    about = [line for line in words.splitlines() if "prebuilt/" in line]
+    return RELEASED and bool(about) and _UNFIT.search(words) is not None
+
+
 def why_not(lab: Lab) -> str:
     """Why the reference does not stand in for a lab's file, and what to do."""
     if not RELEASED:
         return f"{shown(REFERENCE / lab.file)} is missing"
     if not (PREBUILT / machine()).is_dir():
         return f"your course ships no prebuilt reference for this machine ({machine()}); write it yourself"
-    return f"your course does not give out the reference of lab {lab.number}, or not yet; write it yourself"
+    return f"your course does not give out lab {lab.number}'s reference, or not yet; write it yourself"
 
 
 def _object(name: str) -> Path:

@@ -93,6 +93,15 @@ def test_students_get_their_skeleton_twice_and_nothing_private(released: Path) -
     assert os.access(students / "lab", os.X_OK)
 
 
+def test_everything_that_its_build_names_is_there(released: Path) -> None:
+    """What stands within an if(EXISTS …) may be absent."""
+    lists = list((released / "students").rglob("CMakeLists.txt"))
+    assert len(lists) > 6
+    for path in lists:
+        for folder in re.findall(r"^add_subdirectory\((\S+?)[ )]", path.read_text(), re.MULTILINE):
+            assert (path.parent / folder / "CMakeLists.txt").is_file(), f"{path}: {folder}"
+
+
 def test_its_pages_say_solution_and_every_link_leads_somewhere(released: Path) -> None:
     students = released / "students"
     pages = list(students.rglob("*.md"))
@@ -197,6 +206,25 @@ def test_a_machine_without_objects_is_told_what_to_do(students: Path) -> None:
     assert "ships for plan9-mips" in done.out and reference.machine() in done.out
     done = in_students(students, "grade", "3", "--with", "reference:1")
     assert done.code == 2 and "no prebuilt reference for this machine" in done.out
+
+
+@pytest.mark.parametrize(
+    ("words", "unfit"),
+    [
+        ("error: undefined symbol: __isoc23_strtol\n>>> referenced by prebuilt/linux-x86_64/ring.o", True),
+        ("/usr/bin/ld: prebuilt/linux-x86_64/ring.o: in function `f': undefined reference to `g'", True),
+        ("ld.lld: error: prebuilt/linux-x86_64/ring.o is incompatible with elf64-x86-64", True),
+        ("ld.lld: error: undefined symbol: make_sync\n>>> referenced by node.cpp:9 (libnode.a)", False),
+        ("ld.lld: error: duplicate symbol: f\n>>> defined in prebuilt/linux-x86_64/ring.o", False),
+        ("solution/ring.cpp:7: error: 'x' is undefined", False),
+    ],
+)
+def test_an_object_that_does_not_fit_is_not_the_students_fault(
+    words: str, unfit: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert not reference.does_not_link(words)
+    monkeypatch.setattr(reference, "RELEASED", True)
+    assert reference.does_not_link(words) is unfit
 
 
 # Leaks.

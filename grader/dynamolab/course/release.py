@@ -28,8 +28,9 @@ GIT_DEADLINE_S = 60.0
 # What is public, and what of it stays here all the same.
 PUBLIC = (
     *("lab", "LICENSE", "CMakeLists.txt", "CMakePresets.json", ".clang-format", ".gitignore", "cmake"),
-    *("framework", "labs", "docs/config.md", "docs/protocol.md", "docs/img", "grader/CMakeLists.txt"),
+    *("framework", "labs", "docs/config.md", "docs/protocol.md", "grader/CMakeLists.txt"),
     *("grader/packages.txt", "grader/dynamolab", "grader/experiments", "grader/faultnet", "grader/sim"),
+    "grader/sandbox",
 )
 KEPT_BACK = ("framework/tests",)
 LEFT_ALONE = (".git", "build", "results")  # Of a folder that is released to again; git has only the first.
