@@ -65,7 +65,10 @@ def compare(batch: Batch, items: Sequence[Item], labs: Sequence[Lab]) -> list[Pa
             own = {name: path for name, path in files.items() if name != OF_THE_REFERENCE}
             beyond = _percents(work, own, base | _lines_of(reference))
         for (one, other), percent in alike.items():
-            found.append(Pair(lab.file, one, other, percent, beyond.get((one, other), 0)))
+            pair = Pair(lab.file, one, other, percent, beyond.get((one, other), 0))
+            # Two that are alike only in what the reference has are told beside the reference, each.
+            if pair.beyond or OF_THE_REFERENCE in (one, other):
+                found.append(pair)
     shutil.rmtree(work, ignore_errors=True)
     return sorted(found, key=lambda p: (-p.beyond, -p.percent, p.file, p.one, p.other))
 
