@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import os
+import sys
 import time
 import webbrowser
 from pathlib import Path
@@ -61,6 +63,9 @@ def run(arguments: argparse.Namespace) -> int:
             raise LabError("FILE plays back what was recorded; --script, --record and -n start a cluster")
         with playground.replayed(arguments.file, arguments.port) as place:
             return _attend(place, arguments, f"{shown(arguments.file)} plays back")
+    if arguments.script and arguments.size:
+        size = SCRIPTS[arguments.script].size
+        raise LabError(f"--script {arguments.script} has {size} nodes; leave -n out")
     node, faultnet = _programs(arguments)
     wanted = playground.Wanted(
         node=node,
@@ -72,20 +77,28 @@ def run(arguments: argparse.Namespace) -> int:
         seed=arguments.seed,
         port=arguments.port,
     )
-    with playground.live(wanted) as place:
-        return _attend(place, arguments, "the cluster is running")
+    try:
+        with playground.live(wanted) as place:
+            return _attend(place, arguments, "the cluster is running")
+    except AssertionError as error:  # The solution's nodes do not come together, or one dies at its start.
+        raise LabError(f"the cluster of {wanted.solution} does not come up:\n{error}") from error
 
 
 def _attend(place: playground.Place, arguments: argparse.Namespace, words: str) -> int:
     """Until Ctrl-C, or until the page has been closed for a while."""
     print(f"{words}. Open in a browser on this machine:\n\n  {place.address}\n", flush=True)
     print("To end: Ctrl-C" + ("." if arguments.stay else ", or close the page."), flush=True)
-    if not arguments.no_browser:
+    if not arguments.no_browser and _has_screen():
         webbrowser.open(place.address)
     while arguments.stay or not place.left_alone():
         time.sleep(0.1)
     ui.say("The page was closed: everything is stopped and removed.")
     return 0
+
+
+def _has_screen() -> bool:
+    """Without one, a browser would take over the terminal."""
+    return sys.platform == "darwin" or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
 
 
 def _programs(arguments: argparse.Namespace) -> tuple[Path, Path]:

@@ -37,7 +37,7 @@ class Feed:
         self._lock = threading.Lock()
         self._file = record.open("w", encoding="utf-8") if record is not None else None
         self._written = 0
-        self.heard_s = time.monotonic()  # When a page listened last.
+        self.heard_s = time.monotonic()  # When a page went away last.
         self.ever_heard = False
 
     def __enter__(self) -> Feed:
@@ -54,6 +54,11 @@ class Feed:
             if self._file is not None:
                 self._file.close()
                 self._file = None
+
+    @property
+    def listening(self) -> bool:
+        with self._lock:
+            return bool(self._listeners)
 
     def now_ms(self) -> int:
         return int((time.monotonic() - self._began_s) * 1000)
@@ -99,7 +104,6 @@ class Feed:
             self.ever_heard = True
 
         def following(within_s: float) -> Message | None:
-            self.heard_s = time.monotonic()
             try:
                 message = waiting.get(timeout=within_s)
             except queue.Empty:

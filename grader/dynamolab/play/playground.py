@@ -68,7 +68,8 @@ class Place:
 
     def left_alone(self) -> bool:
         """There was a page, and for a while there has been none."""
-        return self.feed.ever_heard and time.monotonic() - self.feed.heard_s > PATIENCE_S
+        waited_s = time.monotonic() - self.feed.heard_s
+        return self.feed.ever_heard and not self.feed.listening and waited_s > PATIENCE_S
 
 
 @contextlib.contextmanager

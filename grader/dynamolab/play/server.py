@@ -11,6 +11,7 @@ import hmac
 import json
 import secrets
 import socket
+import sys
 import threading
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
@@ -73,8 +74,6 @@ class _Server(ThreadingHTTPServer):
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A page that goes away in the middle is no error of ours; anything else is told."""
-        import sys
-
         if not isinstance(sys.exc_info()[1], (OSError, EOFError)):
             super().handle_error(request, client_address)
 

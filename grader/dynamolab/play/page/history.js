@@ -21,7 +21,7 @@ export class History {
     if (message.kind === "script" && !message.busy) this.steps[message.step] = null; // Kept when the next one begins.
     if (message.kind === "script" && message.busy && message.step > 0) this.keep(message.step - 1, message.t - 1);
     const list = message.kind === "flows" ? this.flows : this.kinds.get(message.kind);
-    if (!list) return;
+    if (!list || list.at(-1)?.t > message.t) return; // A stream that came anew begins with what is known.
     list.push(message);
     if (list.length > MOST_OF_A_KIND) list.splice(0, MOST_OF_A_KIND / 2);
   }
