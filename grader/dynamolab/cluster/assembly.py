@@ -7,7 +7,7 @@ import json
 import shutil
 import tempfile
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -238,10 +238,27 @@ class Assembly:
             self.faultnet.command("flush")
         where.mkdir(parents=True, exist_ok=True)
         kept = [*self.folder.glob("*.log"), *self.folder.glob(f"*{RECORDING}")]
-        for file in [*kept, self.faultnet.trace, self.folder / "config.json"]:
-            with contextlib.suppress(OSError):
-                shutil.copy(file, where / file.name)
+        with self._standing_still():
+            for file in [*kept, self.faultnet.trace, self.folder / "config.json"]:
+                with contextlib.suppress(OSError):
+                    shutil.copy(file, where / file.name)
         (where / "plan.json").write_text(json.dumps(self.plan(), indent=1) + "\n")
+
+    @contextlib.contextmanager
+    def _standing_still(self) -> Iterator[None]:
+        """All nodes, for a moment: or one would have recorded a message whose sender's file was copied
+        before it was sent."""
+        running = [process for process in self._nodes.values() if process.state is State.RUNNING]
+        try:
+            for process in running:
+                with contextlib.suppress(ClusterTrouble, AssertionError, OSError):
+                    process.pause()
+            yield
+        finally:
+            for process in running:
+                if process.state is State.PAUSED:
+                    with contextlib.suppress(ClusterTrouble, AssertionError, OSError):
+                        process.resume()
 
     def note(
         self, act: str, nodes: Sequence[str], peers: Sequence[str] = (), **fields: Any
