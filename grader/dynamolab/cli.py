@@ -13,7 +13,7 @@ from typing import NoReturn
 
 from dynamolab import processes, ui
 from dynamolab.errors import LabError
-from dynamolab.paths import RELEASED
+from dynamolab.paths import OVERLAY, OVERLAY_FILE, OVERLAY_SETTING, RELEASED
 
 EXIT_TROUBLE = 2
 
@@ -240,6 +240,11 @@ def _dispatch(words: Sequence[str]) -> int:
     if not words or words[0] in ("-h", "--help", "help"):
         print(_overview())
         return 0
+    if OVERLAY is not None and not OVERLAY.is_dir():
+        raise LabError(
+            f"{OVERLAY}: there is no such folder to lay over this checkout; mend {OVERLAY_SETTING} or"
+            f" {OVERLAY_FILE.name}"
+        )
     command = _find(words[0])
     module = importlib.import_module(command.module)
     parser = _Parser(

@@ -61,6 +61,13 @@ def test_reference_of_the_overlay_is_the_one_that_is_used(
     assert "+// Another one." in lab_command("skeleton", "--check", **setting).out
 
 
+def test_overlay_that_is_not_there_is_told(
+    tmp_path: Path, lab_command: Callable[..., processes.Completed]
+) -> None:
+    done = lab_command("list", "1", **{OVERLAY_SETTING: str(tmp_path / "absent")})
+    assert done.code == 2 and "absent: there is no such folder to lay over" in done.out
+
+
 def test_framework_built_with_another_reference_is_configured_anew(monkeypatch: pytest.MonkeyPatch) -> None:
     framework = Framework("release", 1)
     assert framework._has_this_reference()

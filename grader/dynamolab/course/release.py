@@ -18,7 +18,7 @@ from dynamolab.course import hidden, leaks, pages, prebuilt, variants
 from dynamolab.course.course import SEEDS_SCHEMA, Course
 from dynamolab.errors import GraderTrouble, LabError
 from dynamolab.labs import Lab, read_json
-from dynamolab.paths import HIDDEN, ROOT, shown
+from dynamolab.paths import HIDDEN, OVERLAY_FILE, OVERLAY_SETTING, REFERENCE, ROOT, shown
 from dynamolab.results import write_json
 
 SCHEMA = "dynamo-labs/release/1"
@@ -52,6 +52,11 @@ def make(course: Course, out: Path, at: datetime.datetime, jobs: int) -> Made:
     a leak is found: then nothing was written."""
     variants.refuse_other_rules(course.variants)
     _refuse_foreign(out)
+    if not reference.modules():
+        raise LabError(
+            f"{shown(REFERENCE)}: has no modules to make a skeleton of; is your private repository laid over"
+            f" this checkout? ({OVERLAY_SETTING}, or {OVERLAY_FILE.name})"
+        )
     given = [lab.number for lab in course.known if course.ships_reference(lab.number, at)]
     part = out.with_name(out.name + ".part")
     shutil.rmtree(part, ignore_errors=True)
@@ -263,7 +268,3 @@ def _move_in(part: Path, out: Path) -> None:
             path.unlink()
     for path in part.iterdir():
         shutil.move(path, out / path.name)
-
-
-def where(made: Made) -> str:
-    return shown(made.folder)
