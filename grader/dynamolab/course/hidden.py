@@ -68,7 +68,6 @@ def as_check(one: HiddenCheck, public: Check, show: Show) -> Check:
         title=one.title,
         points=one.points,
         needs=(public.id,),
-        visible=show is Show.ALL,
         show=show,
         hidden=Hidden(public.id, one.seeds, dict(one.scope)),
     )
