@@ -255,6 +255,24 @@ def test_a_trace_of_a_failure_is_played_back(browser: Page, tmp_path: Path) -> N
     assert browser.complaints == []
 
 
+def test_a_long_recording_is_kept_whole(browser: Page, tmp_path: Path) -> None:
+    record = tmp_path / "session.jsonl"
+    config = {"n": 3, "q": 8, "r": 2, "w": 2, "mode": "strict"}
+    told = [{"t": 0, "kind": "hello", "live": True, "nodes": ["n1"], "solution": "x", "config": config}]
+    load = {"kind": "load", "done": 0, "failed": 0, "reads": 0, "siblings": [], "p50_ms": None}
+    told += [{**load, "t": t, "rate": t % 400} for t in range(1, 5001)]
+    record.write_text("".join(json.dumps(message) + "\n" for message in told))
+    with playground.replayed(record) as place:
+        browser.go_to(place.address)
+        browser.wait("document.getElementById('time').max === '5000'")
+        browser.run(
+            "{ const time = document.getElementById('time'); time.value = 7;"
+            " time.dispatchEvent(new Event('input')) }"
+        )
+        browser.wait("document.getElementById('rate-now').textContent === '7'")
+        browser.go_to("about:blank")
+
+
 def test_it_ends_when_the_page_is_closed(
     browser: Page, programs: Programs, monkeypatch: pytest.MonkeyPatch
 ) -> None:

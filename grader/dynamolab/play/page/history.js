@@ -1,11 +1,13 @@
 // What was heard, so that one can look back: the last message of each kind at any moment.
 
 const STATES = ["hello", "nodes", "links", "rings", "key", "trees", "load", "script"];
-const MOST_OF_A_KIND = 3000; // Then the older half goes; the demonstration's steps keep what they showed.
+const MOST_OF_A_KIND = 1000; // Then the older half goes; the demonstration's steps keep what they showed.
 const FLOWS_SHOWN_MS = 700; // Messages up to so long before a moment are shown with it.
 
 export class History {
-  constructor() {
+  // `most`: of each kind; a recording is kept whole.
+  constructor(most = MOST_OF_A_KIND) {
+    this.most = most;
     this.kinds = new Map(STATES.map((kind) => [kind, []]));
     this.flows = [];
     this.steps = []; // Of a demonstration: [{t, state}], what was to be seen at the end of each.
@@ -23,7 +25,7 @@ export class History {
     const list = message.kind === "flows" ? this.flows : this.kinds.get(message.kind);
     if (!list || list.at(-1)?.t > message.t) return; // A stream that came anew begins with what is known.
     list.push(message);
-    if (list.length > MOST_OF_A_KIND) list.splice(0, MOST_OF_A_KIND / 2);
+    if (list.length > this.most) list.splice(0, this.most / 2);
   }
 
   keep(step, t) {

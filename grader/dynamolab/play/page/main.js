@@ -11,7 +11,7 @@ const MOST_LOGGED = 300;
 const TRACE_EVERY_MS = 700;
 const MOST_TRACED = 300;
 
-const history = new History();
+let history = new History();
 const keyPanel = new KeyPanel();
 let counts = new Counts();
 let state = new Map(); // Kind → the message that is shown.
@@ -224,6 +224,7 @@ async function openRecording() {
   const response = await fetch("/recording");
   const messages = await response.json();
   const { recording } = shows("hello");
+  history = new History(Infinity);
   for (const message of messages) {
     if (message.kind === "log") addLog(`${(message.t / 1000).toFixed(1)} s  ${message.words}`, message.good);
     else history.add(message.kind === "hello" ? { ...message, live: false, recording } : message);
