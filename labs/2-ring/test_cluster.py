@@ -12,6 +12,9 @@ from dynamolab.cluster import Cluster, NodeClient, listed
 MakeCluster = Callable[..., Cluster]
 KEYS = [f"cart-{number}" for number in range(24)]
 SUSPECT_S = 30.0
+# On a busy machine somebody may be suspected and cleared again between two looks at who is; nobody is so
+# often in vain.
+WRONG_LOOKS = 20
 
 
 def same_ring(cluster: Cluster, names: Iterable[str]) -> dict[str, Any]:
@@ -157,31 +160,42 @@ def test_kill_and_restart_rebuild_the_same_ring(make_cluster: MakeCluster) -> No
 
 def wait_active(cluster: Cluster, asked: str, ring: dict[str, Any], dead: set[str]) -> None:
     """Until `asked` takes exactly `dead` for dead; then all keys' lists must follow from that."""
+    whom = listed(sorted(dead)) or "nobody"
+    wrong_looks = 0
+
+    def wrong(places: dict[str, Any]) -> str:
+        for key, placement in places.items():
+            expect_placement(ring, key, placement, asked)
+            wanted = active_from(ring, placement["vnode"], dead)
+            if placement["active_list"] != wanted:
+                return (
+                    f"expected: with {whom} suspected, {asked} gives for {key} the active list "
+                    f"{places_words(wanted)}\nactual: {places_words(placement['active_list'])}"
+                )
+        return ""
 
     def look() -> dict[str, Any]:
+        nonlocal wrong_looks
         before = set(cluster.ask(asked, NodeClient.suspects))
         places = {
             key: cluster.ask(asked, lambda client: client.placement(key))  # noqa: B023
             for key in KEYS
         }
         after = set(cluster.ask(asked, NodeClient.suspects))
-        return {"suspects": sorted(before | after), "places": places, "steady": before == after}
+        steady = before == after == dead
+        problem = wrong(places) if steady else ""
+        if problem:
+            wrong_looks += 1
+            assert wrong_looks < WRONG_LOOKS, problem
+        return {"suspects": sorted(before | after), "steady": steady, "wrong": problem}
 
-    whom = listed(sorted(dead)) or "nobody"
-    seen = cluster.wait_for(
+    cluster.wait_for(
         f"{asked} suspects {whom} while it is asked for all keys",
         look,
-        lambda now: now["steady"] and now["suspects"] == sorted(dead),
+        lambda now: now["steady"] and not now["wrong"],
         SUSPECT_S,
-        words=lambda now: f"{asked} suspects {listed(now['suspects']) or 'nobody'}",
+        words=lambda now: now["wrong"] or f"{asked} suspects {listed(now['suspects']) or 'nobody'}",
     )
-    for key, placement in seen["places"].items():
-        expect_placement(ring, key, placement, asked)
-        wanted = active_from(ring, placement["vnode"], dead)
-        assert placement["active_list"] == wanted, (
-            f"expected: with {whom} suspected, {asked} gives for {key} the active list "
-            f"{places_words(wanted)}\nactual: {places_words(placement['active_list'])}"
-        )
     cluster.story.tell(
         f"{asked} suspects {whom}: the active lists of all keys are right"
     )
