@@ -230,6 +230,8 @@ def test_acts_are_done_and_told_and_make_a_plan(programs: Programs, tmp_path: Pa
         soon(lambda: feed.last("key").get("held", {}).get("n3", {}).get("state"))
         session.act({"act": "remove", "node": "n3"})
         session.act({"act": "add", "node": "n3"})
+        for number in range(20):  # What somebody puts by hand is no trouble for the clients.
+            session.act({"act": "put", "key": f"load-{number}", "value": "milk", "at": "n1"})
         session.act({"act": "load", "rate": 50})
         soon(lambda: feed.last("load").get("reads", 0) > 3)
         plan = session.plan()

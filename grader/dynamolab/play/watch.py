@@ -60,10 +60,11 @@ class Watcher:
             due_s = max(due_s + every_s, time.monotonic())
             try:
                 work()
-            except (ClusterTrouble, NodeSilent, OSError) as error:
+            except Exception as error:  # Whatever it is: a page that stands still must say why.
                 if self._stop.is_set():
                     return
-                self._feed.tell("trouble", words=str(error))
+                known = isinstance(error, (ClusterTrouble, NodeSilent, OSError))
+                self._feed.tell("trouble", words=str(error) if known else f"the harness: {error!r}")
                 due_s = time.monotonic() + 1.0  # Again, but not thirty times a second.
 
     # The network.

@@ -110,7 +110,7 @@ class Workload:
         began_s = time.monotonic()
         answer = self._ask(node, action)
         ended_s = time.monotonic()
-        stale = read and answer.done and max([int(v) for v in answer.values], default=0) < acknowledged
+        stale = read and answer.done and _newest(answer.values) < acknowledged
         with self._lock:
             if not read and answer.done:
                 self._acknowledged[key] = max(self._acknowledged.get(key, 0), int(action["value"]))
@@ -137,6 +137,11 @@ class Workload:
             siblings=[sum(len(one.answer.values) == count for one in reads) for count in range(1, 5)],
             stale=sum(one.stale for one in reads),
         )
+
+
+def _newest(values: list[bytes]) -> int:
+    """Of those that a workload wrote; somebody may have put something else by hand."""
+    return max((int(value) for value in values if value.isdigit()), default=0)
 
 
 def _percentile_ms(times: list[float], share: float) -> float | None:

@@ -134,10 +134,11 @@ export class Stage {
     const [[x1, y1], [x2, y2]] = [this.place(one), this.place(other)];
     const ways = [`${one} ${other}`, `${other} ${one}`];
     const cuts = ways.filter((way) => cut.has(way));
-    const model = ways.map((way) => slow.get(way)).find(Boolean);
+    const slowed = ways.filter((way) => slow.has(way));
+    const model = slow.get(slowed[0]);
     const kind = cuts.length ? "cut" : model ? "slow" : "";
     const parts = [svgNode("line", { x1, y1, x2, y2, class: `link ${kind}` })];
-    const words = cuts.length === 2 ? "✂" : cuts.length === 1 ? `✂ ${cuts[0].replace(" ", " → ")}` : model ? linkWords(model) : "";
+    const words = cuts.length === 2 ? "✂" : cuts.length === 1 ? `✂ ${cuts[0].replace(" ", " → ")}` : model ? `${slowed.length === 1 ? `${slowed[0].replace(" ", " → ")}: ` : ""}${linkWords(model)}` : "";
     if (words) parts.push(svgNode("text", { x: x1 + (x2 - x1) * 0.5, y: y1 + (y2 - y1) * 0.5 + 4, class: "link-name" }, words));
     return parts;
   }

@@ -1,5 +1,5 @@
 // The tables that one acts with: nodes and links. A control stays the same element, so that it keeps the focus.
-import { element } from "/drawing/dom.js";
+import { byName, element } from "/drawing/dom.js";
 import { linkWords } from "./stage.js";
 
 const setText = (node, text) => {
@@ -39,8 +39,8 @@ export class NodesTable {
       const runs = node.state === "running";
       const skew = node.skew_ms ? `, clock ${node.skew_ms > 0 ? "+" : ""}${node.skew_ms} ms` : "";
       setText(cells.is, `${node.silent ? "running, but silent" : node.state}${runs && node.member === false ? ", no member" : ""}${skew}`);
-      setText(cells.members, node.members ? node.members.join(" ") || "nobody" : "–");
-      setText(cells.suspects, node.suspects?.join(" ") || "–");
+      setText(cells.members, node.members ? [...node.members].sort(byName).join(" ") || "nobody" : "–");
+      setText(cells.suspects, [...(node.suspects ?? [])].sort(byName).join(" ") || "–");
       const kept = (node.kept ?? []).slice(0, 4).map(({ key, owner }) => `${key}${owner ? ` for ${owner}` : ""}`);
       setText(cells.hints, node.hints ? `${node.hints}: ${kept.join(", ")}${node.hints > kept.length ? " …" : ""}` : "–");
       const can = {
