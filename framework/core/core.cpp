@@ -63,6 +63,7 @@ HistoryDigest digest_of(const History& history) {
 
 StateHash hash_of(std::string_view key, const State& state) {
   std::string bytes;
+  bytes.reserve(key.size() + state.bytes.size() + 2 * sizeof(std::uint64_t));  // and two lengths
   codec::Writer out(bytes);
   out.bytes(key);
   out.bytes(state.bytes);

@@ -21,11 +21,12 @@ constexpr std::size_t kConfirmationReserveBytes = 64 << 10;
 /// What a record takes beside the state.
 constexpr std::size_t kRecordBytes = 64;
 
-/// The hash, first byte first, so that keys sort along the circle.
-std::string place(KeyHash hash) {
+/// The hash, first byte first, so that keys sort along the circle; and the key, if there is one.
+std::string place(KeyHash hash, std::string_view key = {}) {
   std::string bytes;
+  bytes.reserve(sizeof hash + key.size());
   for (int shift = 56; shift >= 0; shift -= 8) bytes.push_back(static_cast<char>(hash >> shift));
-  return bytes;
+  return bytes.append(key);
 }
 
 KeyHash hash_at(std::string_view storage_key) {
@@ -36,7 +37,7 @@ KeyHash hash_at(std::string_view storage_key) {
   return hash;
 }
 
-std::string storage_key(std::string_view key) { return place(hash_of(key)) + std::string(key); }
+std::string storage_key(std::string_view key) { return place(hash_of(key), key); }
 
 /// The vnode whose arc holds `hash`: the inverse of first_hash.
 VnodeId vnode_at(KeyHash hash, std::uint32_t q) {

@@ -14,7 +14,14 @@ __extension__ using Wide = unsigned __int128;
 
 constexpr unsigned kBitsADigit = 4;
 
-TreeHash hash(const std::string& bytes) {
+template <class T>
+TreeHash hash(std::string_view kind, const std::vector<T>& parts) {
+  std::string bytes;
+  constexpr std::size_t kMostBytes = 10;  // that a number takes; a hash is two of them
+  bytes.reserve(kind.size() + (2 * parts.size() + 1) * kMostBytes);
+  bytes.append(kind);
+  codec::Writer out(bytes);
+  codec::write(out, parts);
   const XXH128_hash_t hash = XXH3_128bits(bytes.data(), bytes.size());
   return {hash.high64, hash.low64};
 }
@@ -53,11 +60,9 @@ HashRange range_of(VnodeId vnode, const TreePath& path, std::uint32_t q) {
 
 TreeHash hash_of_leaf(const std::vector<StateHash>& states) {
   if (states.empty()) return {};
-  return hash("leaf" + codec::encode(states));
+  return hash("leaf", states);
 }
 
-TreeHash hash_of_children(const std::vector<TreeHash>& children) {
-  return hash("node" + codec::encode(children));
-}
+TreeHash hash_of_children(const std::vector<TreeHash>& children) { return hash("node", children); }
 
 }  // namespace dynamo

@@ -60,9 +60,10 @@ bool can_exist(std::string_view space, std::string_view key) {
 
 /// One LMDB table holds all spaces: the name's length, the name, the key. Names order keys apart.
 std::string full_key(std::string_view space, std::string_view key) {
-  std::string full(1, static_cast<char>(space.size()));
-  full.append(space).append(key);
-  return full;
+  std::string full;
+  full.reserve(1 + space.size() + key.size());
+  full.push_back(static_cast<char>(space.size()));
+  return full.append(space).append(key);
 }
 
 }  // namespace
@@ -81,10 +82,11 @@ struct LmdbStore::Lmdb {
   [[noreturn]] void fail(const std::string& doing, const std::string& why) const {
     throw StorageError(options.folder.string() + ": cannot " + doing + ": " + why);
   }
-  void check(int code, const std::string& doing) const {
-    if (code == MDB_MAP_FULL)
-      fail(doing, "the store has reached disk_limit_bytes; raise it in the config");
-    if (code != MDB_SUCCESS) fail(doing, mdb_strerror(code));
+  void check(int code, std::string_view doing) const {
+    if (code == MDB_SUCCESS) return;
+    const bool full = code == MDB_MAP_FULL;
+    fail(std::string(doing), full ? "the store has reached disk_limit_bytes; raise it in the config"
+                                  : mdb_strerror(code));
   }
 
   /// Also notes which folders are new to the disk.
