@@ -69,6 +69,8 @@ PAGE_GOAL = Goal(1.0)  # Seconds, until a failure of 2,000 steps is drawn.
 COLD_GOAL = Goal(90.0)  # Seconds, everything, without a compiler cache.
 SHRUNK_GOAL = Goal(20)  # Events (grader/sim/events.h) of a failure, as it is told.
 SHRINK_GOAL = Goal(2.0)  # Seconds, to find it.
+PLAY_GOAL = Goal(30, at_least=True)  # Updates a second of the playground's page,
+PLAY_LOAD_GOAL = Goal(1000, at_least=True)  # with so many messages a second between ten nodes.
 SHRUNK_EVERY = 4  # Of the known-wrong solutions that a simulated check catches: a minute's worth.
 
 
@@ -178,6 +180,17 @@ def page_opens() -> Figure:
     return Figure("a failure of 2,000 steps opens", seconds, "s", PAGE_GOAL, note)
 
 
+def play_keeps_up(framework: build.Framework) -> Iterator[Figure]:
+    """The playground with ten nodes under load."""
+    from dynamolab.play import measuring
+
+    node = framework.folder / "reference" / "reference-node"
+    kept = measuring.keeps_up(node, framework.faultnet, 10, 350, 10.0)
+    note = f"{kept.forgotten} messages were not told" if kept.forgotten else ""
+    yield Figure("the playground with ten nodes: updates", kept.updates, "1/s", PLAY_GOAL, note)
+    yield Figure("the same: messages between the nodes", kept.messages, "1/s", PLAY_LOAD_GOAL)
+
+
 def cold_build(jobs: int) -> Figure:
     """Everything, in a new folder, without ccache."""
     folder = BUILD / "cold"
@@ -207,7 +220,7 @@ class Measured:
     show: Callable[[], None] | None = None
 
 
-PARTS = ("programs", "edit", "grades", "viewer", "build", "shrink", "stores")
+PARTS = ("programs", "edit", "grades", "viewer", "play", "build", "shrink", "stores")
 
 
 def measure(
@@ -225,6 +238,7 @@ def measure(
         "edit": lambda _: _plain([edit_to_verdict(first, folder)]),
         "grades": lambda _: _plain(full_grades(labs, folder)),
         "viewer": lambda _: _plain([page_opens()]),
+        "play": lambda _: _plain(play_keeps_up(framework)),
         "build": lambda _: _plain([cold_build(framework.jobs)]),
         "shrink": lambda say: _shrink(labs, framework, folder, say),
         "stores": lambda say: _stores(framework, folder, say),

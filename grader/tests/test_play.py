@@ -22,7 +22,7 @@ from dynamolab import plan_replay
 from dynamolab.cluster.plan import read_plan
 from dynamolab.errors import LabError
 from dynamolab.paths import ROOT
-from dynamolab.play import playground
+from dynamolab.play import measuring, playground
 from dynamolab.play.feed import Feed, read_recording
 from dynamolab.play.server import PlayServer
 from dynamolab.play.session import Refused
@@ -166,6 +166,11 @@ def test_a_trace_and_a_failure_of_real_processes_become_sessions(tmp_path: Path)
     trace.rename(tmp_path / "y")
     with pytest.raises(LabError, match=r"no trace beside it; ./lab replay"):
         playground.session_in(replay)
+
+
+def test_updates_are_counted_as_a_page_hears_them(programs: Programs) -> None:
+    kept = measuring.keeps_up(programs.node, programs.faultnet, size=2, rate=20, seconds=1.0)
+    assert 0 < kept.updates <= 40 and kept.messages > 0 and kept.forgotten == 0
 
 
 def test_nothing_stays_behind(programs: Programs, tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from ..viewer import model
 from .feed import Feed
 from .session import Session
 
-FLOW_S = 1 / 30  # Between two looks at the network,
+FLOW_S = 1 / 32  # Between two looks at the network: a little more often than is promised,
 LOOK_S = 0.25  # and at the nodes.
 ANSWER_S = 0.4  # A node that takes longer is told as silent.
 MOST_STEPS = 1500  # Of the space-time diagram: the last ones.
