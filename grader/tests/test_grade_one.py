@@ -172,6 +172,15 @@ def test_after_a_kill_the_old_result_is_back_and_no_work_is_left(tmp_path: Path)
     assert (out / "results.json").read_text() == "{}"
 
 
+def test_the_lock_is_for_one_and_hides_no_trouble(tmp_path: Path) -> None:
+    out = tmp_path / "alice"
+    with pytest.raises(OSError, match="disk full"), place.locked(out):
+        raise OSError("disk full")
+    with place.locked(out), (tmp_path / ".alice.lock").open("w") as file:
+        assert not place._taken(file.fileno(), tmp_path / ".alice.lock")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_folder_of_somebody_else_is_left_alone(submission: Path, options: Options) -> None:
     with pytest.raises(LabError, match="holds other things"):
         grade_one.grade_one(submission, submission, options)

@@ -82,8 +82,8 @@ def run(arguments: argparse.Namespace) -> int:
         names = ", ".join(ui.harmless(name) for name in others[:MOST_NAMES_TOLD])
         ui.say(f"neither folder nor archive, so no submission: {names}{more}")
     one = batch.Batch(items, arguments.out.resolve(), _words(arguments))
-    unchanged = one.prepare(options.asked(""))
     if not arguments.report_only:
+        unchanged = one.prepare(options.asked(""))
         grade_all.prepare_framework(options)
         engine = _engine(arguments, unchanged)
         grade_all.grade_all(one, options, engine, second_run=not arguments.no_second_run)

@@ -86,7 +86,10 @@ class Batch:
         before = None
         with contextlib.suppress(OSError, ValueError):
             before = json.loads(state.read_text(encoding="utf-8"))
-        results.write_json(told, state)
+        if before != told:
+            # First this: after a kill between the two, all would seem to be as it was.
+            self.joblog.unlink(missing_ok=True)
+            results.write_json(told, state)
         return before == told
 
 

@@ -49,7 +49,7 @@ class Parallel:
     def run(self, batch: Batch, items: Sequence[Item], *, alone: bool, on_step: OnStep) -> None:
         if not shutil.which("parallel"):
             raise LabError("GNU parallel is missing: apt-get install parallel (or use --engine slurm)")
-        joblog = batch.out / ("joblog-alone" if alone else "joblog")
+        joblog = batch.out / "joblog-alone" if alone else batch.joblog
         if alone or not self.resume:
             joblog.unlink(missing_ok=True)
         listed = batch.out / ("jobs-alone.txt" if alone else "jobs.txt")

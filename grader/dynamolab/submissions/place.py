@@ -36,16 +36,13 @@ def locked(out: Path) -> Iterator[None]:
     told = False
     while True:
         with lock.open("w") as file:
-            with contextlib.suppress(OSError):
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                # The one before may have removed it between our open and our lock.
-                if _same(file.fileno(), lock):
-                    try:
-                        _mend(out)
-                        yield
-                    finally:
-                        lock.unlink(missing_ok=True)
-                    return
+            if _taken(file.fileno(), lock):
+                try:
+                    _mend(out)
+                    yield
+                finally:
+                    lock.unlink(missing_ok=True)
+                return
         if time.monotonic() > until:
             raise GraderTrouble(f"{shown(out)}: another command has been grading into it for an hour")
         if not told:
@@ -54,10 +51,14 @@ def locked(out: Path) -> Iterator[None]:
         time.sleep(POLL_S)
 
 
-def _same(descriptor: int, path: Path) -> bool:
-    with contextlib.suppress(FileNotFoundError):
+def _taken(descriptor: int, path: Path) -> bool:
+    """Whether the lock is ours now. The one before may have removed its file between our open and our
+    lock: then it is nobody's."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         return os.path.samestat(os.fstat(descriptor), path.stat())
-    return False
+    except (BlockingIOError, FileNotFoundError):
+        return False
 
 
 def _mend(out: Path) -> None:
