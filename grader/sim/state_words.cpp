@@ -63,14 +63,15 @@ Json content_of(const DiskWrite& write) {
 
 std::string changes_text(const std::vector<DiskWrite>& writes) {
   Json changes = Json::object();
-  std::size_t told = 0;
+  std::size_t states = 0;
+  std::size_t others = 0;
   for (const DiskWrite& write : writes) {
-    if (++told > kMostTold) {
-      changes["…"] = {{"and", std::to_string(writes.size() - kMostTold) + " more"}};
-      break;
-    }
+    const bool is_state = keeps_states(write.space);
+    if (is_state ? ++states > kMostStates : ++others > kMostTold) continue;
     changes[text_or_size(write.space).get<std::string>()][name_of(write)] = content_of(write);
   }
+  if (others > kMostTold) changes["…"]["and"] = std::to_string(others - kMostTold) + " more";
+  if (states > kMostStates) changes["…"]["states"] = states - kMostStates;
   return json::text(changes);
 }
 

@@ -17,9 +17,9 @@ class TreesPanel {
   draw(nodes, step) {
     const shown = this.chosen ?? this.#about(nodes, step);
     const side = (name) => ({ name, keys: this.#held(nodes[name], shown.vnode) });
-    const cut = this.lanes.filter((name) => "…" in (nodes[name]?.disk ?? {}));
+    const cut = this.lanes.filter((name) => nodes[name]?.disk["…"]?.states);
     const parts = [this.#choice(shown, nodes), ...drawTrees(side(shown.left), side(shown.right))];
-    if (cut.length) parts.push(element("p", { className: "soft" }, `${cut.join(", ")} wrote more keys at once than the trace tells: trees lack some.`));
+    if (cut.length) parts.push(element("p", { className: "soft" }, `${cut.join(", ")} wrote more states at once than the trace tells: trees lack some.`));
     return parts;
   }
 

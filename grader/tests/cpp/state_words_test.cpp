@@ -58,6 +58,18 @@ TEST(StateWords, many_writes_are_counted) {
   const Json told = json::parse(changes_text(writes));
   EXPECT_EQ(told["s"].size(), kMostTold);
   EXPECT_EQ(told["…"]["and"], "5 more");
+  EXPECT_FALSE(told["…"].contains("states"));
+}
+
+TEST(StateWords, states_are_not_crowded_out_by_other_writes) {
+  std::vector<DiskWrite> writes;
+  for (std::size_t i = 0; i < kMostTold + 5; ++i) writes.push_back({"s", std::to_string(i), "v"});
+  for (std::size_t i = 0; i < kMostStates + 3; ++i) {
+    writes.push_back({std::string(kStateSpace), place_of(std::to_string(i)), "x"});
+  }
+  const Json told = json::parse(changes_text(writes));
+  EXPECT_EQ(told["state"].size(), kMostStates);
+  EXPECT_EQ(told["…"]["states"], 3);
 }
 
 TEST(Places, tell_where_each_key_lies_that_was_written) {
