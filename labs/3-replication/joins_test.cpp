@@ -2,131 +2,15 @@
 #include <algorithm>
 #include <functional>
 #include <map>
-#include <set>
 #include <string>
-#include <utility>
 #include <vector>
 
-#include "store_world.h"
+#include "moving_world.h"
 
 namespace {
 
 using namespace dynamo;
 using namespace dynamo::sim;
-
-constexpr std::size_t kKeys = 30;
-constexpr Duration kMoved = 40s;  // a change and all that it moves
-
-Plan moving_plan(std::size_t count) {
-  Plan plan = store_plan(count);
-  plan.config.modules.emplace_back("transfer");
-  plan.config.q = 32;
-  plan.config.batch_bytes = 1000;  // so that moving a vnode takes several messages
-  plan.config.seeds = {"n1", "n2"};
-  return plan;
-}
-
-std::string value_of(std::size_t i) { return value_name(i).append(300, '.'); }
-
-/// The first `members` nodes form a cluster that holds kKeys keys: these. Everything that is asked
-/// of a key is asked of it alone, so a shorter run may do with fewer of them.
-std::vector<std::string> fill(World& world, std::size_t members) {
-  const std::vector<NodeId> names(world.nodes().begin(),
-                                  world.nodes().begin() + static_cast<std::ptrdiff_t>(members));
-  form_cluster(world, names);
-  world.run_for(3s);
-  std::vector<std::string> keys;
-  for (std::size_t i = 0; i < kKeys; ++i) {
-    if (world.leaves_out("key " + std::to_string(i))) continue;
-    keys.push_back(key_name(world, i));
-    (void)world.write(names[i % members], keys.back(), value_of(i));
-  }
-  world.run_for(1s);
-  for (const ClientOperation& put : world.client_operations()) {
-    expect_done(world, put, "all nodes are up, and nothing moves any more");
-  }
-  comes_to_rest(world, "before the members change");
-  for (const std::string& key : keys) {
-    const std::string wrong = replicas_differ_in(world, key);
-    world.expect(wrong.empty(), "all owners hold what was put", wrong);
-  }
-  return keys;
-}
-
-/// Asks for all keys, at all nodes in turn, and judges each answer; so time passes.
-class Readers {
- public:
-  /// `always`: nobody fails, so that each get finds its key; else it may also hear "unavailable".
-  /// Every second get goes to `favourite`, if it is given.
-  Readers(World& world, std::vector<std::string> keys, bool always, NodeId favourite = {})
-      : world_(world), keys_(std::move(keys)), always_(always), favourite_(std::move(favourite)) {}
-
-  void read_for(Duration time, Duration pause = 25ms) {
-    const Instant end = world_.now() + time;
-    while (world_.now() < end) {
-      ask();
-      world_.run_for(pause);
-      judge();
-    }
-  }
-
-  /// Hears the last answers.
-  void finish() {
-    world_.run_for(5s);
-    judge();
-  }
-
- private:
-  void ask() {
-    const std::vector<NodeId> nodes = world_.up_nodes();
-    if (nodes.empty() || keys_.empty()) return;
-    NodeId at = nodes[asked_ % nodes.size()];
-    if (asked_ % 2 == 1 && !favourite_.empty() && world_.up(favourite_)) at = favourite_;
-    const std::string& key = keys_[asked_++ % keys_.size()];
-    if (!world_.leaves_out("get " + std::to_string(asked_))) open_.insert(world_.read(at, key));
-  }
-
-  void judge() {
-    for (auto it = open_.begin(); it != open_.end();) {
-      const ClientOperation& get = world_.client(*it);
-      if (get.pending()) {
-        ++it;
-        continue;
-      }
-      using Outcome = ClientOperation::Outcome;
-      const bool outsider = get.failed_with(ErrorCode::not_a_member);
-      const bool no_answer = !always_ && (get.unknown() || get.outcome == Outcome::error);
-      world_.expect(get.outcome == Outcome::found || outsider || no_answer,
-                    question(get) +
-                        ": the key was on all its owners before the members changed, "
-                        "so it " +
-                        (always_ ? "stays readable" : "is never called absent"),
-                    [&] { return "the client is told: " + to_string(get); });
-      it = open_.erase(it);
-    }
-  }
-
-  World& world_;
-  std::vector<std::string> keys_;
-  bool always_;
-  NodeId favourite_;
-  std::size_t asked_ = 0;
-  std::set<ClientNumber> open_;
-};
-
-void expect_values(World& world, const std::vector<std::string>& keys, const std::string& when) {
-  for (const std::string& key : keys) {
-    const std::string wrong = replicas_differ_in(world, key);
-    world.expect(wrong.empty(), "all owners hold " + key + ", " + when, wrong);
-  }
-  expect_what_clients_wrote(world);
-}
-
-void change_done(World& world, const Operation& change) {
-  world.expect(change.done(),
-               change.at + " takes \"" + change.what + " " + change.subject + "\": done",
-               to_string(change));
-}
 
 TEST(replication, a_new_member_receives_its_keys_while_all_stay_readable) {
   Plan plan = moving_plan(5);
@@ -196,12 +80,16 @@ TEST(replication, only_what_must_move_is_moved) {
           std::max(state_bytes, held_for(world, before[key].front(), key)->state.bytes.size());
     }
     std::size_t sent = 0;
+    std::size_t most = 0;  // in one Update
     world.on_send([&](const Sent& message) {
       if (message.type != message_number<Update> || message.reply) return;
       const auto update = codec::decode<Update>(message.bytes);
+      std::size_t bytes = 0;
       for (const Copy& copy : update ? update->copies : std::vector<Copy>{}) {
-        if (copy.state) sent += copy.state->bytes.size();
+        if (copy.state) bytes += copy.state->bytes.size();
       }
+      sent += bytes;
+      most = std::max(most, bytes);
     });
     world.phase("n5 joins; count what is sent");
     world.start("n5");
@@ -220,6 +108,9 @@ TEST(replication, only_what_must_move_is_moved) {
                      "owners: not more than twice as much is sent; whoever holds a state already "
                      "confirms its hash",
                  std::to_string(sent) + " bytes of states were sent");
+    world.expect(most <= 2 * world.plan().config.batch_bytes,
+                 "an Update of a handover, too, carries about batch_bytes",
+                 "one carries " + std::to_string(most) + " bytes of states");
   });
 }
 
@@ -315,6 +206,15 @@ TEST(replication, a_member_that_lost_its_disk_never_says_absent) {
     world.phase(node + " gets a new disk");
     world.wipe(node);
     world.restart(node);
+    const bool full = world.seed() % 4 < 2;
+    if (full) {
+      world.run_for(30ms);
+      world.fill_disk(node);
+      world.run_for(3s);
+      world.expect(world.up(node), node + ", whose new disk is full, asks room() before it writes",
+                   node + " died: a commit failed");
+      world.free_disk(node);
+    }
     Readers readers(world, keys, false);
     readers.read_for(4s);
     for (const std::string& key : keys) {
@@ -329,6 +229,32 @@ TEST(replication, a_member_that_lost_its_disk_never_says_absent) {
     comes_to_rest(world, node + " with its new disk included", kMoved);
     readers.finish();
     expect_values(world, keys, node + " with its new disk included");
+  });
+}
+
+TEST(replication, a_flag_to_bootstrap_means_nothing_on_an_old_disk) {
+  for_each_seed(4, moving_plan(5), [](World& world) {
+    const std::vector<std::string> keys = fill(world, 4);
+    world.phase(
+        "n5 joins, and before it has received anything it is started again, and again with "
+        "the flag for the first node of a new cluster");
+    change_done(world, world.add("n1", "n5"));
+    world.start("n5");
+    world.isolate("n5");
+    world.invoke<&Membership::merge>("n5", world.invoke<&Membership::history>("n1"));
+    world.crash("n5");
+    world.start("n5", true);
+    for (const std::string& key : keys) {
+      const ClientOperation& get = world.get("n5", key);
+      world.expect(!get.absent(),
+                   question(get) +
+                       ": n5's disk has a past, so it is no first node, and knows that "
+                       "it has received nothing: \"unavailable\"",
+                   to_string(get));
+    }
+    world.heal();
+    comes_to_rest(world, "when n5 is heard again", kMoved);
+    expect_values(world, keys, "when n5 is heard again");
   });
 }
 

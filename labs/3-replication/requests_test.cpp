@@ -44,6 +44,22 @@ struct Repeated {
   std::uint64_t last = 2;
 };
 
+/// Nothing has changed, so the other owners need not hear of it.
+void a_repetition_is_not_propagated() {
+  OneNode node;
+  Repeated repeated(node);
+  const auto confirming = [&](const NodeId&, const Update& update) {
+    return confirmed(node.known(), update);
+  };
+  (void)node.updated(repeated.key, 3s, confirming);
+  node.lone.say("all owners have confirmed what n1 holds");
+  repeated.again("when all have confirmed");
+  const std::vector<NodeId> receivers = node.updated(repeated.key, 3s, confirming);
+  if (receivers.empty()) return;
+  violation("a known id changes nothing, so nothing is owed: n1 sends no Update",
+            "it sends one to " + list(receivers));
+}
+
 TEST(replication, a_repeated_request_is_executed_once) {
   OneNode node;
   Repeated repeated(node);
@@ -64,6 +80,7 @@ TEST(replication, a_repeated_request_is_executed_once) {
         "executes it",
         "its disk holds " + node.value(repeated.key));
   }
+  a_repetition_is_not_propagated();
 }
 
 TEST(replication, a_request_id_survives_a_kill) {
@@ -93,6 +110,41 @@ TEST(replication, a_request_id_is_remembered_for_the_configured_time) {
   repeated.again("59 seconds after a restart, which begins the time anew");
 }
 
+TEST(replication, a_request_id_is_forgotten_in_the_end) {
+  constexpr std::size_t kRequests = 300;
+  NodeSetup setup = replication_setup();
+  setup.config.request_memory = 60s;
+  OneNode node(5, setup);
+  const std::string key = node.key(true);
+  std::uint64_t number = 0;
+  const auto confirming = [&](const NodeId&, const Update& update) {
+    return confirmed(node.known(), update);
+  };
+  const auto write = [&](std::size_t times) {
+    for (std::size_t i = 0; i < times; ++i) {
+      ++number;
+      execute(node, write_of(node.known(), key, "value " + std::to_string(number), number));
+      (void)node.updated(key, 100ms, confirming);
+    }
+    return node.lone.disk().size();
+  };
+  const std::size_t before = write(1);
+  (void)write(kRequests);
+  node.lone.say(std::to_string(kRequests) + " writes of one key; ten minutes later as many again");
+  for (int i = 0; i < 60; ++i) {
+    node.lone.advance(10s);
+    (void)node.updated(key, 0s, confirming);
+  }
+  const std::size_t after = write(kRequests);
+  if (after > before + kRequests + kRequests / 2) {
+    violation(
+        "of the ids that were executed more than the configured 60 seconds ago the disk "
+        "keeps none: it holds about as many records as there were requests of late, " +
+            std::to_string(kRequests),
+        "it holds " + std::to_string(after - before) + " more than after one request");
+  }
+}
+
 TEST(replication, an_old_update_does_not_bring_a_deleted_key_back) {
   OneNode node;
   const std::string key = node.key(true);
@@ -109,6 +161,18 @@ TEST(replication, an_old_update_does_not_bring_a_deleted_key_back) {
     if (node.value(key) == "a deletion") continue;
     violation("the key was deleted after [milk] was put: an old copy of that changes nothing",
               "n1's disk holds " + node.value(key));
+  }
+  const std::string unheard = node.key(true, 1);
+  const auto outcome = node.lone.request("n1", client_write(unheard, std::nullopt, 3));
+  if (!outcome || !outcome->status.ok()) {
+    violation("n1, an owner of " + unheard + ", executes its client's delete at once: done",
+              "the client is told something else, or nothing");
+  }
+  node.lone.say("an old copy of " + unheard + " arrives, which n1 had not heard of");
+  (void)node.ask(Update{node.known(), {copy_of(unheard, old)}});
+  if (node.value(unheard) != "a deletion") {
+    violation("the key was deleted after that was put; that n1 did not hold it then says nothing",
+              "n1's disk holds " + node.value(unheard));
   }
   const ReadReply reply = node.ask(Read{node.known(), key});
   if (reply.holding != Holding::found || !reply.state || !values_in(*reply.state) ||

@@ -1,5 +1,6 @@
 // Lab 3, part C: what one node knows of the vnodes that it has, loses and gets.
 #include <functional>
+#include <map>
 #include <stdexcept>
 #include <string>
 #include <tuple>
@@ -92,17 +93,22 @@ void hears_of(const History& known, const History& news, const std::string& stor
     }
   }
   const std::vector<bool> owned = rings.kept(node.history, node.history.size());
-  std::size_t judged = 0;
-  for (VnodeId v = 0; v < kQ; ++v) {
-    if (may[v] || !owned[v]) continue;
-    ++judged;
-    if (!complete(node, v)) continue;
-    violation(story + ": n1 owns vnode " + std::to_string(v) +
-                  " now, but did not in every ring from the oldest new event on. Meanwhile others "
-                  "took writes of its keys, so n1 is not complete",
-              "it says that it is complete for it");
-  }
-  if (judged == 0) throw std::logic_error("this history takes no vnode away and gives it back");
+  const auto judge = [&](const std::string& when) {
+    std::size_t judged = 0;
+    for (VnodeId v = 0; v < kQ; ++v) {
+      if (may[v] || !owned[v]) continue;
+      ++judged;
+      if (!complete(node, v)) continue;
+      violation(story + ": n1 owns vnode " + std::to_string(v) +
+                    " now, but did not in every ring from the oldest new event on. Meanwhile "
+                    "others took writes of its keys, so n1 is not complete",
+                "it says that it is complete for it" + when);
+    }
+    if (judged == 0) throw std::logic_error("this history takes no vnode away and gives it back");
+  };
+  judge("");
+  node.lone.restart();
+  judge(", after a restart");
 }
 
 TEST(replication, a_node_stays_complete_only_for_what_it_owned_all_along) {
@@ -121,7 +127,7 @@ TEST(replication, a_node_stays_complete_only_for_what_it_owned_all_along) {
 
 /// n1 with a new disk, one of three members, so that it owns and receives each vnode.
 struct Receiver {
-  Receiver() : node(3, transfer_setup(), false) {}
+  explicit Receiver(std::size_t members = 3) : node(members, transfer_setup(), false) {}
 
   /// Whom it asks for `vnode` within a while; answered, as by somebody who will send. "" : nobody.
   NodeId asks(VnodeId vnode) {
@@ -136,6 +142,26 @@ struct Receiver {
       node.lone.advance(100ms);
     }
     return "";
+  }
+
+  /// n1 asks for `time`: who is among `saying` says each time that he has sent a part, or all of
+  /// it; who is among `silent` does not answer. The others answer, and that is all.
+  void ask_for(Duration time, const std::vector<NodeId>& saying,
+               const std::vector<NodeId>& silent = {}, bool all = false) {
+    for (Duration passed{0}; passed < time; passed += 100ms) {
+      for (const auto& [call, request] : node.sent<AskTransfer>()) {
+        if (among(silent, call.to)) {
+          node.lone.end_call(call.id, Error{ErrorCode::timed_out, "no answer"});
+          continue;
+        }
+        node.lone.answer<AskTransfer>(call.id, {node.known()});
+        if (!among(saying, call.to)) continue;
+        SentAll said = sent_all(call.to);
+        (all ? said.complete : said.partial) = request.vnodes;
+        (void)node.ask(said, call.to);
+      }
+      node.lone.advance(100ms);
+    }
   }
 
   SentAll sent_all(const NodeId& from) const {
@@ -156,7 +182,28 @@ void expect_complete(OneNode& node, VnodeId vnode, bool right, const std::string
       right ? "it is not" : "it says that it is");
 }
 
+/// n1 asks, and whoever it asks answers under another history.
+void those_of_another_history_are_told() {
+  Receiver receiver;
+  OneNode& node = receiver.node;
+  std::map<NodeId, int> asked;
+  node.lone.say("the others' answers show another history than n1's");
+  for (Duration passed{0}; passed < 20s; passed += 100ms) {
+    for (const auto& [call, request] : node.sent<AskTransfer>()) {
+      if (++asked[call.to] == 2 && request.known.events != node.history) {
+        violation(call.to +
+                      "'s answer has shown another digest, so n1's next AskTransfer to it "
+                      "carries n1's events",
+                  "it does not");
+      }
+      node.lone.answer<AskTransfer>(call.id, {{{5, 6}, {}}});
+    }
+    node.lone.advance(100ms);
+  }
+}
+
 TEST(replication, sent_all_counts_only_under_the_receivers_own_history) {
+  those_of_another_history_are_told();
   Receiver receiver;
   const NodeId source = receiver.asks(3);
   if (source.empty()) {
@@ -177,6 +224,15 @@ TEST(replication, sent_all_counts_only_under_the_receivers_own_history) {
   (void)receiver.node.ask(stale, source);
   expect_complete(receiver.node, 3, false,
                   source + " says that it sent all, to a disk that n1 has no more");
+  for (const char* from : {"n2", "n3"}) {
+    for (SentAll doubtful : {other, stale}) {
+      doubtful.from = from;
+      std::swap(doubtful.complete, doubtful.partial);
+      (void)receiver.node.ask(doubtful, from);
+    }
+  }
+  expect_complete(receiver.node, 3, false,
+                  "n2 and n3 say what they hold under another history, or to another disk");
   SentAll right = receiver.sent_all(source);
   right.complete = {3};
   (void)receiver.node.ask(right, source);
@@ -207,22 +263,67 @@ TEST(replication, without_a_complete_sender_all_members_must_have_said) {
   }
   expect_complete(receiver.node, 3, true,
                   "n2 and n3, all other members, have sent what they hold of it");
+  Receiver waiting;
+  waiting.node.lone.say("n2 has sent what it holds; n3, a member, does not answer for a minute");
+  waiting.ask_for(60s, {"n2"}, {"n3"});
+  expect_complete(waiting.node, 3, false,
+                  "n3 is a member, and may be back with keys that nobody else has");
+  Receiver fed;
+  fed.node.lone.say("n2 has sent what it holds, and n3 does not answer");
+  fed.ask_for(10s, {"n2"}, {"n3"});
+  fed.node.lone.say("n2 has become complete meanwhile, and n3 is still silent");
+  fed.ask_for(60s, {"n2"}, {"n3"}, true);
+  expect_complete(fed.node, 3, true, "n2, an owner, was asked again, and has sent everything");
+  Receiver many(5);
+  many.ask_for(60s, {"n2", "n3", "n4", "n5"});
+  for (VnodeId vnode = 0; vnode < kQ; ++vnode) {
+    if (!among(many.node.lone.invoke<&Ring::preference_list>(vnode), "n1")) continue;
+    expect_complete(many.node, vnode, true,
+                    "whoever n1 asks says that he sent what he holds, and "
+                    "it asks all other members, owners or not");
+  }
+  waiting.node.lone.say("n3 is back");
+  waiting.ask_for(60s, {"n2", "n3"});
+  expect_complete(waiting.node, 3, true, "n3, which was asked again and again, has sent it, too");
+}
+
+TEST(replication, what_was_said_counts_until_the_history_grows) {
+  Receiver receiver;
+  OneNode& node = receiver.node;
+  node.lone.say("n2 says that it has sent what it holds, as often as it is asked");
+  receiver.ask_for(20s, {"n2"});
+  expect_complete(node, 3, false, "n2 has said what it holds, several times, and n3 never");
+  node.learn(then(node.history, "n4", Change::join));
+  VnodeId vnode = 0;
+  while (!among(node.lone.invoke<&Ring::preference_list>(vnode), "n1")) ++vnode;
+  node.lone.say("n4 has joined: other owners, and n2 may have been sent keys since it spoke");
+  receiver.ask_for(20s, {"n3", "n4"});
+  expect_complete(node, vnode, false,
+                  "n3 and n4 have said what they hold, but n2 has not since the history grew");
+  receiver.ask_for(60s, {"n2", "n3", "n4"});
+  expect_complete(node, vnode, true, "all of them have said what they hold");
 }
 
 TEST(replication, a_removed_node_that_does_not_answer_is_not_waited_for) {
   Receiver receiver;
   OneNode& node = receiver.node;
   node.learn(then(then(node.history, "n4", Change::join), "n4", Change::leave));
-  std::size_t silent = 0;
+  std::size_t asked = 0;
+  std::size_t silent = 0;  // since n4 last answered
   std::vector<NodeId> said;
   for (int i = 0; i < 600 && !complete(node, 3); ++i) {
     for (const auto& [call, request] : node.sent<AskTransfer>()) {
       if (call.to == "n4") {
+        ++asked;
         ++silent;
-        node.lone.end_call(call.id, Error{ErrorCode::timed_out, "no answer"});
-        continue;
+        if (asked != 3) {
+          node.lone.end_call(call.id, Error{ErrorCode::timed_out, "no answer"});
+          continue;
+        }
+        silent = 0;  // it answers, and is killed before it has sent anything
       }
       node.lone.answer<AskTransfer>(call.id, {node.known()});
+      if (call.to == "n4") continue;
       SentAll partial = receiver.sent_all(call.to);
       partial.partial = request.vnodes;
       (void)node.ask(partial, call.to);
@@ -240,67 +341,8 @@ TEST(replication, a_removed_node_that_does_not_answer_is_not_waited_for) {
     violation(
         "n1 asks n2, n3 and n4, which may hold keys, too, before it says that it is complete; "
         "n4 counts as gone when three questions in a row got no answer",
-        "it is complete after " + list(said) + " said what they hold, and n4 left " +
+        "it is complete after " + list(said) + " said what they hold, and n4 left the last " +
             std::to_string(silent) + " questions unanswered");
-  }
-}
-
-TEST(replication, a_key_of_others_is_dropped_when_all_its_owners_have_confirmed) {
-  OneNode node(3, transfer_setup());
-  const State state = written("milk", stamp(1));
-  std::vector<std::string> keys;
-  for (std::size_t i = 0; i < 20; ++i) keys.push_back("cart" + std::to_string(i));
-  for (const std::string& key : keys) (void)node.ask(Update{node.known(), {copy_of(key, state)}});
-  node.learn(joined(6));
-  const auto stray = std::find_if(keys.begin(), keys.end(), [&](const std::string& key) {
-    return !among(node.owners(key), "n1");
-  });
-  if (stray == keys.end()) throw std::logic_error("n1 is still an owner of each key");
-  std::vector<NodeId> owners = node.owners(*stray);
-  std::sort(owners.begin(), owners.end());
-  node.lone.say("n4, n5 and n6 have joined; " + *stray + " belongs to " + list(owners) + " now");
-  struct Round {
-    std::string why;
-    std::function<UpdateReply(const NodeId&, const Update&)> answer;
-  };
-  const UpdateReply nothing{node.known(), {}};
-  const std::vector<Round> rounds = {{"two of three owners have confirmed it",
-                                      [&](const NodeId& to, const Update& update) {
-                                        return to == owners[2] ? nothing
-                                                               : confirmed(node.known(), update);
-                                      }},
-                                     {"two have confirmed it, the third under another history",
-                                      [&](const NodeId& to, const Update& update) {
-                                        if (to == owners[2]) return confirmed({{5, 6}, {}}, update);
-                                        return confirmed(node.known(), update);
-                                      }}};
-  for (const Round& round : rounds) {
-    (void)node.updated(*stray, 4s, round.answer);
-    if (!node.held(*stray))
-      violation("n1 keeps the key as long as only " + round.why, "it dropped it");
-  }
-  (void)node.updated(*stray, 8s, [&](const NodeId&, const Update& update) {
-    return confirmed(node.known(), update);
-  });
-  if (node.held(*stray)) {
-    violation("all three owners have confirmed the state that n1 holds: n1 drops it",
-              "8 seconds later it holds " + node.value(*stray));
-  }
-  const auto mine = std::find_if(keys.begin(), keys.end(),
-                                 [&](const std::string& key) { return node.held(key); });
-  if (mine == keys.end()) throw std::logic_error("n1 holds nothing any more");
-  History gone = node.history;
-  for (const NodeId& member : members_of(node.lone.invoke<&Membership::view>())) {
-    gone = then(gone, member, Change::leave);
-  }
-  node.learn(gone);
-  node.lone.say("all six have left, the operator says: no node owns anything");
-  (void)node.updated(*mine, 8s, [&](const NodeId&, const Update& update) {
-    return confirmed(node.known(), update);
-  });
-  if (!node.held(*mine)) {
-    violation("nobody owns " + *mine + ", so nobody has confirmed it: n1 keeps what it holds",
-              "it dropped it");
   }
 }
 

@@ -1,4 +1,6 @@
 // Lab 3, part A: what one node does with what it is told. It is n1, one of five members.
+#include <memory>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -8,8 +10,6 @@ namespace {
 
 using namespace dynamo;
 using namespace dynamo::sim;
-
-constexpr Duration kRetries = 3s;  // several retry periods
 
 std::string text(const WriteReply& reply) {
   if (!reply.mine) return "\"not mine\"";
@@ -82,6 +82,9 @@ TEST(replication, an_update_is_merged_and_confirmed_by_its_hash) {
     violation("n1's reply confirms " + key + " with the hash that the Update gave",
               "it confirms " + std::to_string(reply.confirmed.size()) + " keys, not this one");
   }
+  for (const Copy& copy : reply.confirmed) {
+    if (copy.state) violation("a confirmation names key and hash", "it carries the state, too");
+  }
   if (confirms(reply, copy_of(other, state)) || node.held(other)) {
     violation("n1 is no owner of " + other + ": it neither keeps nor confirms it",
               node.held(other) ? "its disk holds " + node.value(other) : "it confirms it");
@@ -134,148 +137,43 @@ TEST(replication, an_offered_hash_is_confirmed_only_if_that_state_is_held) {
   }
 }
 
-/// n1 executes a write of a key of its own, for a client of its own; nobody has heard of it yet.
-void execute(OneNode& node, const std::string& key, const std::string& value,
-             std::uint64_t number) {
-  const WriteReply reply = node.ask(write_of(node.known(), key, value, number));
-  if (!reply.mine || !reply.status.ok()) {
-    violation("n1, an owner of " + key + ", executes the Write: done", "it answers " + text(reply));
-  }
-}
-
-/// Whom n1 must still send `key` to.
-std::vector<NodeId> others(OneNode& node, const std::string& key) {
-  std::vector<NodeId> names = node.owners(key);
-  std::erase(names, "n1");
-  std::sort(names.begin(), names.end());
-  return names;
-}
-
-TEST(replication, a_confirmation_counts_only_for_the_state_held_now) {
-  OneNode node;
-  const std::string key = node.key(true);
-  const std::vector<NodeId> owing = others(node, key);
-  execute(node, key, "milk", 1);
-  node.lone.advance(50ms);
-  const auto first = node.sent<Update>();
-  execute(node, key, "tea", 2);
-  const Copy newest = copy_of(key, written("tea", stamp(2)));
-  node.lone.say("the others confirm the first state, which n1 holds no more");
-  for (const auto& [call, update] : first) {
-    node.lone.answer<Update>(call.id, confirmed(node.known(), update));
-  }
-  std::map<NodeId, std::size_t> sent;
-  const std::vector<NodeId> receivers =
-      node.updated(key, kRetries, [&](const NodeId& to, const Update& update) {
-        for (const Copy& copy : update.copies) {
-          if (copy.key == key && copy.hash == newest.hash) ++sent[to];
-        }
-        return confirmed(node.known(), update);
-      });
-  for (const NodeId& owner : owing) {
-    if (sent[owner] != 0) continue;
-    violation("n1's state of " + key + " has changed, so what " + owner +
-                  " confirmed of the first one settles nothing: n1 sends it the second",
-              "n1 sends " + owner + " no Update with the second one");
-  }
-  node.lone.say("all owners have confirmed what n1 holds");
-  const std::vector<NodeId> again = node.updated(
-      key, 2 * kRetries,
-      [&](const NodeId&, const Update& update) { return confirmed(node.known(), update); });
-  if (!again.empty()) {
-    violation("what all owners have confirmed is sent to nobody any more",
-              "n1 sends it again, to " + list(again));
-  }
-}
-
-TEST(replication, what_is_not_confirmed_is_sent_again) {
-  OneNode node;
-  const std::string key = node.key(true);
-  const std::vector<NodeId> owing = others(node, key);
-  execute(node, key, "milk", 1);
-  const Copy right = copy_of(key, written("milk", stamp(1)));
-  struct Round {
-    std::string why;
-    std::function<UpdateReply(const Update&)> answer;
+/// n1 has heard of `known` only, and a message tells of `news`, which make it an owner of a key, or
+/// take the key away.
+void hears_with_the_message(const History& known, const History& news, bool becomes) {
+  const auto knowing = [](const History& events) {
+    auto node = std::make_unique<OneNode>(1);
+    node->learn(events);
+    return node;
   };
-  const std::vector<Round> rounds = {
-      {"the others answered and confirmed nothing",
-       [&](const Update&) {
-         return UpdateReply{node.known(), {}};
-       }},
-      {"the others confirmed another hash than the one that n1 holds",
-       [&](const Update&) {
-         return UpdateReply{node.known(), {{key, {1, 2}, std::nullopt}}};
-       }},
-      {"the others' reply shows another history than n1's, so perhaps other owners",
-       [&](const Update& update) {
-         return confirmed({{3, 4}, {}}, update);
-       }}};
-  for (const Round& round : rounds) {
-    const std::vector<NodeId> receivers = node.updated(
-        key, kRetries, [&](const NodeId&, const Update& update) { return round.answer(update); });
-    if (receivers != owing) {
-      violation("each owner but n1 itself is sent " + key + ": " + list(owing), list(receivers));
-    }
-    node.lone.say(round.why);
+  const auto later = knowing(news);
+  std::string key;
+  for (std::size_t i = 0; key.empty(); ++i) {
+    const std::string one = knowing(known)->key(!becomes, i);
+    if (among(later->owners(one), "n1") == becomes) key = one;
+    if (i == 50) throw std::logic_error("none of 50 keys comes or goes");
   }
-  std::vector<NodeId> receivers = node.updated(
-      key, kRetries,
-      [&](const NodeId&, const Update& update) { return confirmed(node.known(), update); });
-  if (receivers != owing) {
-    violation("nothing of that settles a debt, so " + list(owing) + " are sent the key again",
-              list(receivers));
-  }
-}
-
-bool holds_all(const History& events, const History& of) {
-  return std::all_of(of.begin(), of.end(), [&](const Event& event) {
-    return std::find(events.begin(), events.end(), event) != events.end();
-  });
-}
-
-TEST(replication, messages_carry_the_digest_and_other_histories_are_told) {
-  OneNode node;
-  const std::string key = node.key(true);
-  const HistoryDigest mine = digest_of(node.history);
-  const auto judge = [&](const std::string& what, const Known& known, bool events) {
-    if (known.digest != mine) {
-      violation("n1's " + what + " carries the digest of its history", "it carries another one");
-    }
-    if (events && !holds_all(known.events, node.history)) {
-      violation("the other's digest is not n1's, so n1's " + what + " carries its events",
-                "it lacks some of them");
-    }
+  const Known told{digest_of(news), news};
+  const auto judge = [&](bool right, const std::string& what) {
+    if (right) return;
+    violation("what a message tells of members counts for the message itself: n1 is " +
+                  std::string(becomes ? "an owner of " : "no owner any more of ") + key,
+              "n1 answers the " + what + " as it would have before");
   };
-  const Known other{{3, 4}, {}};
   const State state = written("milk", stamp(1));
-  judge("reply to an Update", node.ask(Update{node.known(), {copy_of(key, state)}}).known, false);
-  judge("reply to an Update", node.ask(Update{other, {offer_of(key, state)}}).known, true);
-  judge("reply to a Write", node.ask(write_of(other, key, "tea", 1)).known, true);
-  judge("reply to a Read", node.ask(Read{other, key}).known, true);
-  node.lone.advance(50ms);
-  for (const auto& [call, update] : node.sent<Update>()) judge("Update", update.known, false);
-  node.lone.say("the others' replies show another history than n1's");
-  std::map<NodeId, bool> told;
-  (void)node.updated(key, kRetries, [&](const NodeId& to, const Update& update) {
-    judge("Update", update.known, false);
-    told[to] = told[to] || holds_all(update.known.events, node.history);
-    return UpdateReply{other, {}};
-  });
-  for (const NodeId& owner : others(node, key)) {
-    if (told[owner]) continue;
-    violation("when " + owner +
-                  "'s reply has shown another digest, n1's next Update to it carries "
-                  "n1's events: the two become equal though no gossip runs",
-              "no Update to it does");
-  }
-  node.lone.say("a peer tells of n6, of whom n1 has not heard");
-  History more = then(node.history, "n6", Change::join);
-  (void)node.ask(Read{{digest_of(more), more}, key});
-  if (node.lone.invoke<&Membership::history>() != more) {
-    violation("n1 learns the events that a message carries: n6 is a member",
-              "n1 knows " + list(members_of(node.lone.invoke<&Membership::view>())));
-  }
+  const auto updated = knowing(known);
+  const UpdateReply reply = updated->ask(Update{told, {copy_of(key, state)}});
+  judge(confirms(reply, copy_of(key, state)) == becomes, "Update");
+  judge(updated->held(key).has_value() == becomes, "Update");
+  judge(knowing(known)->ask(write_of(told, key, "milk", 1)).mine == becomes, "Write");
+  const Holding right = becomes ? Holding::absent : Holding::not_mine;
+  judge(knowing(known)->ask(Read{told, key}).holding == right, "Read");
+}
+
+TEST(replication, what_a_message_tells_of_members_counts_for_the_message_itself) {
+  History left = joined(10);
+  for (std::size_t i = 6; i <= 10; ++i) left = then(left, node_name(i), Change::leave);
+  hears_with_the_message(joined(5), joined(10), false);
+  hears_with_the_message(joined(10), left, true);
 }
 
 TEST(replication, a_read_says_found_absent_or_not_mine) {
@@ -314,57 +212,6 @@ TEST(replication, a_read_says_found_absent_or_not_mine) {
   });
   if (moved == keys.end()) return;  // a ring that moved none of them
   (void)judge(*moved, Holding::found, "it holds " + *moved + ", though it is its owner no more");
-}
-
-/// A client asks n1 for a key that n1 does not own. `answer` is what each host says to n1's Reads;
-/// what the client is told, or nothing after all of its time.
-template <class Answer>
-std::optional<ReadOutcome> client_reads(OneNode& node, const std::string& key, Answer answer) {
-  const RequestToken token = node.lone.ask("n1", ClientRead{key});
-  for (Duration passed{0}; passed < 4s; passed += 10ms) {
-    if (auto outcome = node.lone.answered<ClientRead>(token)) return outcome;
-    for (const auto& [call, read] : node.sent<Read>()) {
-      node.lone.answer<Read>(call.id, answer(call.to));
-    }
-    node.lone.advance(10ms);
-  }
-  return std::nullopt;
-}
-
-std::string text(const std::optional<ReadOutcome>& outcome) {
-  if (!outcome) return "it is told nothing at all";
-  if (!outcome->state.ok()) return "it is told " + name_of(outcome->state.error().code);
-  if (!outcome->state.value()) return "it is told that there is no such key";
-  return "it is told " + list(values_in(**outcome->state).value_or(std::vector<std::string>{}));
-}
-
-TEST(replication, absent_under_another_history_says_nothing) {
-  const State state = written("milk", stamp(1));
-  for (const bool all : {false, true}) {
-    OneNode node;
-    const std::string key = node.key(false);
-    const Known other{{3, 4}, {}};
-    NodeId sleeper;
-    node.lone.say(std::string("a client asks n1 for a key of ") + list(node.owners(key)) +
-                  (all ? "; whoever is asked " : "; the first one asked ") +
-                  "says \"absent\", and its digest is not n1's");
-    const auto outcome = client_reads(node, key, [&](const NodeId& host) -> ReadReply {
-      if (sleeper.empty()) sleeper = host;
-      if (all || host == sleeper) return {other, Holding::absent, std::nullopt, false};
-      return {node.known(), Holding::found, state, false};
-    });
-    const bool nothing = outcome && outcome->state.ok() && !outcome->state.value();
-    if (nothing) {
-      violation(
-          sleeper +
-              " is complete in a history that is not n1's: it may have slept through a change, "
-              "and lack what the others agreed on meanwhile. So n1 does not believe it: " +
-              (all ? "\"unavailable\"" : "it asks the next one, who has [milk]"),
-          text(outcome));
-    }
-    if (all || (outcome && outcome->state.ok() && **outcome->state == state)) continue;
-    violation("the next owner has [milk]: the client gets it", text(outcome));
-  }
 }
 
 }  // namespace
