@@ -264,24 +264,24 @@ void serve_metrics(RealNode& real, const HttpRequest& /*request*/, Respond respo
 
 struct Route {
   std::string_view pattern;  ///< A segment in capitals stands for any one.
-  std::string_view methods;  ///< As in "Allow"; a HEAD comes as GET.
+  std::string_view methods;  ///< As in "Allow". A HEAD comes here as a GET.
   void (*serve)(RealNode&, const HttpRequest&, Respond);
 };
 
 constexpr std::array kRoutes = {
-    Route{"/health", "GET", serve_health},
-    Route{"/metrics", "GET", serve_metrics},
-    Route{"/kv/KEY", "GET, PUT, DELETE", serve_kv},
-    Route{"/admin/view", "GET", ask<view>},
-    Route{"/admin/history", "GET", ask<history>},
-    Route{"/admin/ring", "GET", serve_ring},
-    Route{"/admin/hints", "GET", ask<hints>},
-    Route{"/admin/held/KEY", "GET", serve_held},
-    Route{"/admin/tree/VNODE", "GET", serve_tree},
+    Route{"/health", "GET, HEAD", serve_health},
+    Route{"/metrics", "GET, HEAD", serve_metrics},
+    Route{"/kv/KEY", "GET, HEAD, PUT, DELETE", serve_kv},
+    Route{"/admin/view", "GET, HEAD", ask<view>},
+    Route{"/admin/history", "GET, HEAD", ask<history>},
+    Route{"/admin/ring", "GET, HEAD", serve_ring},
+    Route{"/admin/hints", "GET, HEAD", ask<hints>},
+    Route{"/admin/held/KEY", "GET, HEAD", serve_held},
+    Route{"/admin/tree/VNODE", "GET, HEAD", serve_tree},
     Route{"/admin/skew/MS", "POST", serve_skew},
     Route{"/admin/members/ID", "POST, DELETE", serve_members},
     Route{"/admin/ping/ID", "POST", serve_ping},
-    Route{"/admin/warmup", "GET", ask<warmup>},
+    Route{"/admin/warmup", "GET, HEAD", ask<warmup>},
 };
 
 /// Compares without taking either apart: this runs once a request.

@@ -180,13 +180,13 @@ TEST_F(RealNodeTest, errors_have_a_status_a_code_and_a_cure) {
 TEST_F(RealNodeTest, another_method_gets_405_and_what_is_allowed) {
   RealNode& node = start(options());
   const std::array<std::array<std::string, 3>, 7> cases = {
-      {{"POST", "/admin/view", "GET"},
-       {"PUT", "/admin/history", "GET"},
-       {"DELETE", "/admin/ring", "GET"},
+      {{"POST", "/admin/view", "GET, HEAD"},
+       {"PUT", "/admin/history", "GET, HEAD"},
+       {"DELETE", "/admin/ring", "GET, HEAD"},
        {"GET", "/admin/members/n2", "POST, DELETE"},
        {"GET", "/admin/ping/n2", "POST"},
-       {"POST", "/kv/cart", "GET, PUT, DELETE"},
-       {"POST", "/health", "GET"}}};
+       {"POST", "/kv/cart", "GET, HEAD, PUT, DELETE"},
+       {"POST", "/health", "GET, HEAD"}}};
   for (const auto& [method, target, allowed] : cases) {
     const HttpResponse response = ask(node, method, target);
     EXPECT_EQ(response.status, 405) << target;
