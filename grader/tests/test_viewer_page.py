@@ -227,5 +227,6 @@ def test_twenty_thousand_steps_open_and_move(browser: Page, tmp_path: Path) -> N
 
 def test_page_fits_a_phone(browser: Page, tmp_path: Path) -> None:
     page = shown(browser, ring_trace(), tmp_path)
+    page.run("document.querySelector('h1').textContent = 'sync.' + 'a_long_name_of_a_check_'.repeat(4)")
     with page.sized(400, 800):
         assert page.run("document.documentElement.scrollWidth") <= 400
