@@ -17,6 +17,7 @@
 #include <boost/beast/http/string_body.hpp>
 
 #include "net/http_guard.h"
+#include "net/listener.h"
 
 namespace dynamo::net {
 
@@ -241,18 +242,7 @@ class HttpServer::Connection : public std::enable_shared_from_this<Connection> {
 
 HttpServer::HttpServer(boost::asio::io_context& io, HttpOptions options, Metrics& metrics)
     : options_(std::move(options)), metrics_(metrics), acceptor_(io), accept_pause_(io) {
-  Error error;
-  const auto host = boost::asio::ip::make_address(options_.address.host, error);
-  const tcp::endpoint endpoint(host, options_.address.port);
-  if (!error) acceptor_.open(endpoint.protocol(), error);
-  if (!error) acceptor_.set_option(tcp::acceptor::reuse_address(true), error);
-  if (!error) acceptor_.bind(endpoint, error);
-  if (!error) acceptor_.listen(boost::asio::socket_base::max_listen_connections, error);
-  if (error) {
-    throw ConfigError("cannot listen for HTTP on " + options_.address.text() + ": " +
-                      error.message() +
-                      "; is another node running, or is the address not this machine's?");
-  }
+  listen_at(acceptor_, options_.address, options_.listener, "for HTTP");
 }
 
 HttpServer::~HttpServer() { stop(); }

@@ -24,6 +24,7 @@ struct HttpOptions {
       10'000};                            ///< For a client to send a request, or to take an answer.
   std::size_t max_body_bytes = 1u << 20;  ///< A longer body gets 413.
   std::size_t max_connections = 1024;     ///< One more is closed at once.
+  int listener = -1;  ///< A descriptor that listens on the address already; taken over.
 };
 
 /// Requests of one connection are answered one after the other, so pipelining needs no care. One

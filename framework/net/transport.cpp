@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "core/keys.h"
+#include "net/listener.h"
 #include "net/stream.h"
 
 namespace dynamo::net {
@@ -107,20 +108,40 @@ class Transport::Link final : public StreamOwner, public std::enable_shared_from
                                        options.queue_bytes, kMaxFrameBodyBytes);
     stream_->write(to_frame(
         {FrameKind::hello, kProtocolVersion, options.self, peer_, 0, transport_.secret_digest()}));
-    const tcp::endpoint endpoint(boost::asio::ip::make_address(address.host), address.port);
-    stream_->socket().async_connect(
-        endpoint, [self = shared_from_this(), stream = stream_](const Error& error) {
-          if (self->stream_ != stream) return;  // given up meanwhile
-          if (error) return self->broke(error.message());
-          self->connected_ = true;
-          self->timer_.cancel();
-          stream->start();
-        });
+    if (transport_.dialer_) {
+      transport_.dialer_->dial(peer_, [self = shared_from_this(), stream = stream_](int fd) {
+        self->dialled(stream, fd);
+      });
+    } else {
+      const tcp::endpoint endpoint(boost::asio::ip::make_address(address.host), address.port);
+      stream_->socket().async_connect(
+          endpoint, [self = shared_from_this(), stream = stream_](const Error& error) {
+            self->have_connected(stream, error);
+          });
+    }
     timer_.expires_after(kConnectTimeout);
     timer_.async_wait([self = shared_from_this(), stream = stream_](const Error& error) {
       if (error || self->stream_ != stream || self->connected_) return;
       self->broke("connecting took too long");
     });
+  }
+
+  void have_connected(const std::shared_ptr<Stream>& stream, const Error& error) {
+    if (stream_ != stream) return;  // given up meanwhile
+    if (error) return broke(error.message());
+    connected_ = true;
+    timer_.cancel();
+    stream->start();
+  }
+
+  void dialled(const std::shared_ptr<Stream>& stream, int fd) {
+    if (fd < 0) {
+      return have_connected(
+          stream, boost::asio::error::make_error_code(boost::asio::error::connection_refused));
+    }
+    Error error;
+    stream->socket().assign(tcp::v4(), fd, error);
+    have_connected(stream, error);
   }
 
   void refuse_later(std::uint64_t call, const std::string& why) {
@@ -235,18 +256,8 @@ class Transport::Session final : public StreamOwner, public std::enable_shared_f
 
 Transport::Transport(boost::asio::io_context& io, TransportOptions options, Metrics& metrics)
     : io_(io), options_(std::move(options)), metrics_(metrics), acceptor_(io), accept_pause_(io) {
-  const Address& address = options_.peers.at(options_.self).peer;
-  Error error;
-  const auto host = boost::asio::ip::make_address(address.host, error);
-  const tcp::endpoint endpoint(host, address.port);
-  if (!error) acceptor_.open(endpoint.protocol(), error);
-  if (!error) acceptor_.set_option(tcp::acceptor::reuse_address(true), error);
-  if (!error) acceptor_.bind(endpoint, error);
-  if (!error) acceptor_.listen(boost::asio::socket_base::max_listen_connections, error);
-  if (error) {
-    throw ConfigError("cannot listen for peers on " + address.text() + ": " + error.message() +
-                      "; is another node running, or is the address not this machine's?");
-  }
+  listen_at(acceptor_, options_.peers.at(options_.self).peer, options_.listener, "for peers");
+  if (options_.dialer >= 0) dialer_ = std::make_unique<Dialer>(io, options_.dialer);
 }
 
 Transport::~Transport() { stop(); }
@@ -338,6 +349,7 @@ void Transport::stop() {
   Error ignored;
   acceptor_.close(ignored);
   accept_pause_.cancel();
+  if (dialer_) dialer_->stop();
   for (const auto& [peer, link] : links_) link->close();
   for (const auto& session : std::exchange(sessions_, {})) session->close();
 }

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "net/asio.h"
+#include "net/dialer.h"
 #include "net/frame.h"
 #include "net/metrics.h"
 #include "node/config_file.h"
@@ -27,6 +28,8 @@ struct TransportOptions {
   std::uint64_t queue_bytes = 8u << 20;  ///< Waiting to be sent, a connection.
   std::string secret;                    ///< Both ends must have the same.
   std::size_t max_inbound = 512;         ///< Connections that others hold open to us.
+  int listener = -1;  ///< A descriptor that listens on our address already; taken over.
+  int dialer = -1;    ///< Of a Dialer, which makes our connections; -1: we make them ourselves.
 };
 
 /// One connection to each peer for our requests and its replies, opened at the first request and
@@ -87,6 +90,7 @@ class Transport {
   Metrics& metrics_;
   boost::asio::ip::tcp::acceptor acceptor_;
   boost::asio::steady_timer accept_pause_;
+  std::unique_ptr<Dialer> dialer_;  ///< Null: we make connections ourselves.
   OnRequest on_request_;
   OnReply on_reply_;
   OnRefused on_refused_;

@@ -41,14 +41,17 @@ RealNode::RealNode(boost::asio::io_context& io, RealNodeOptions options)
       // `new`, since only this class may see its own private base.
       recorder_(options_.record.empty() ? nullptr
                                         : new host::FlightRecorder(options_.record, store_, *this)),
-      transport_(io,
-                 {options_.id, bound_to(options_.peers, options_.id, options_.bind),
-                  options_.config.peer_queue_bytes, options_.config.cluster_secret},
-                 metrics_),
+      transport_(
+          io,
+          {options_.id, bound_to(options_.peers, options_.id, options_.bind),
+           options_.config.peer_queue_bytes, options_.config.cluster_secret,
+           net::TransportOptions{}.max_inbound, options_.sockets.peers, options_.sockets.dialer},
+          metrics_),
       http_(io,
             {bound_to(options_.peers, options_.id, options_.bind).at(options_.id).http,
              std::chrono::duration_cast<std::chrono::milliseconds>(options_.config.http_timeout),
-             options_.config.max_value_bytes},
+             options_.config.max_value_bytes, net::HttpOptions{}.max_connections,
+             options_.sockets.http},
             metrics_),
       node_({options_.id, store_.incarnation(), options_.config},
             recorder_ ? static_cast<Storage&>(*recorder_) : store_,

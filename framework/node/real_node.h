@@ -30,6 +30,14 @@ struct RealNodeOptions {
   std::string admin_token;  ///< Demanded by /admin unless it is empty.
   bool bootstrap = false;
   std::filesystem::path record;  ///< Each handler is noted down here; empty: nowhere.
+  /// Sockets that were handed in, for a node that may make none: they listen for peers and for
+  /// HTTP, and lead to who makes its connections (net/dialer.h). -1: there is none.
+  struct Sockets {
+    int peers = -1;
+    int http = -1;
+    int dialer = -1;
+  };
+  Sockets sockets = {};
   /// See LmdbOptions.
   std::function<int(int file)> sync_for_test = {};
 };

@@ -13,12 +13,13 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from dynamolab import processes, reference, ui
 from dynamolab.errors import GraderTrouble
 from dynamolab.paths import BUILD, REFERENCE, ROOT, SOLUTION_PROJECT, shown
+from dynamolab.sandbox import Sandbox, building
 from dynamolab.solutions import Modules
 
 CONFIGURE_DEADLINE_S = 120.0
@@ -89,9 +90,10 @@ def _ninja(
     jobs: int,
     on_steps: Callable[[int], None] = lambda _: None,
     step_deadline_s: float = math.inf,
+    before: Sequence[str] = (),
 ) -> processes.Completed:
     """``on_steps`` hears at each step how many there are. It is given up, too, when no step has ended
-    for ``step_deadline_s``."""
+    for ``step_deadline_s``. ``before``: what the build is started behind."""
     with ui.bar(title) as progress:
 
         def on_line(line: str) -> None:
@@ -100,12 +102,16 @@ def _ninja(
                 progress.update(int(step[1]), int(step[2]), Path(step[3].split()[-1]).name)
 
         return processes.run(
-            ["ninja", "-C", folder, "-j", str(jobs), *targets],
+            [*before, _ninja_program(), "-C", folder, "-j", str(jobs), *targets],
             deadline_s=deadline_s,
             env=_environment(),
             on_line=on_line,
             silence_s=step_deadline_s,
         )
+
+
+def _ninja_program() -> str:
+    return shutil.which("ninja") or "ninja"
 
 
 def compiler_output(text: str) -> str:
@@ -135,6 +141,10 @@ class Framework:
 
     def checks_binary(self, lab: int) -> Path:
         return self.folder / "labs" / f"lab{lab}-checks"
+
+    @property
+    def sandbox_launcher(self) -> Path:
+        return self.folder / "grader" / "sandbox" / "sandbox-launcher"
 
     @property
     def faultnet(self) -> Path:
@@ -189,6 +199,22 @@ class Framework:
     def _reference_noted(self) -> Path:
         return self.folder / "reference-is.txt"
 
+    def sandbox_launcher_built(self) -> Path:
+        """Builds what untrusted programs are started behind, where the system has what that needs. The
+        program's path; it may not be there."""
+        self.build(["sandbox"])
+        if not self.sandbox_launcher.exists() and Path("/usr/include/seccomp.h").exists():
+            # The library was installed after the last look at the system.
+            with locked(self.folder):
+                processes.run(
+                    ["cmake", "--preset", self.preset],
+                    cwd=ROOT,
+                    deadline_s=CONFIGURE_DEADLINE_S,
+                    env=_environment(),
+                )
+            self.build(["sandbox"])
+        return self.sandbox_launcher
+
     def _configure(self) -> None:
         # A half-made or foreign cache (a checkout that was moved) would only confuse.
         cache = self.folder / "CMakeCache.txt"
@@ -219,8 +245,9 @@ class NodeBuild:
     error: str | None = None
 
 
-def solution_folder(preset: str, modules: Modules, label: str) -> Path:
+def solution_folder(preset: str, modules: Modules, label: str, shut_in: bool = False) -> Path:
     text = _listed(modules)
+    text += "\nin a sandbox" if shut_in else ""  # Of copies, and with nobody else's compiled files.
     key = hashlib.sha256(f"{ROOT}\n{text}".encode()).hexdigest()[:10]
     return BUILD / preset / "solutions" / f"{label}-{key}"
 
@@ -239,22 +266,47 @@ def build_node(
     debug_lab: int | None = None,
     flags: Sequence[str] = (),
     deadline_s: float = SOLUTION_DEADLINE_S,
+    sandbox: Sandbox | None = None,
 ) -> NodeBuild:
     """Compiles the modules that are files, with these ``flags``, too, and links them with the rest. With
-    ``debug_lab`` there is the target linked-checks, that lab's checks with the solution inside."""
-    folder = solution_folder(framework.preset, modules, label)
+    ``debug_lab`` there is the target linked-checks, that lab's checks with the solution inside.
+    ``sandbox``: where that is done; the sources are hostile then."""
+    folder = solution_folder(framework.preset, modules, label, sandbox is not None)
     with locked(folder):
+        compiled = modules if sandbox is None else building.staged(modules, folder)
         if not (folder / "build.ninja").exists():
-            _configure_solution(framework, modules, folder, debug_lab, flags)
+            _configure_solution(framework, compiled, folder, debug_lab, flags)
         title = f"Compiling {label}"
         with _told_if_slow(lambda: ui.say(f"{title} …"), SLOW_BUILD_S):
-            built = _ninja(folder, [target], title, deadline_s, jobs or framework.jobs)
+            jobs = jobs or framework.jobs
+            if sandbox is None:
+                built = _ninja(folder, [target], title, deadline_s, jobs)
+            else:
+                built = _ninja_shut_in(sandbox, folder, target, title, deadline_s, jobs)
+                built = replace(built, out=building.in_words(built.out, modules, folder))
     os.utime(folder)
     objects = {}
     for line in (folder / "objects.txt").read_text(encoding="utf-8").splitlines():
         module, _, path = line.partition("=")
         objects[module] = Path(path)
     return NodeBuild(folder / target, folder, objects, _build_error(built, modules))
+
+
+def _ninja_shut_in(
+    sandbox: Sandbox, folder: Path, target: str, title: str, deadline_s: float, jobs: int
+) -> processes.Completed:
+    # CMake, if it has to run again, runs outside: it reads nothing of the solution's.
+    fresh = _ninja(folder, ["build.ninja"], title, CONFIGURE_DEADLINE_S, jobs)
+    if fresh.code != 0:
+        raise GraderTrouble(f"{shown(folder)} cannot be configured again:\n{_tail(fresh.out)}")
+    with sandbox.slot() as slot:
+        before = building.before(sandbox, slot, folder)
+        slot.give(folder)
+        try:
+            return _ninja(folder, [target], title, deadline_s, jobs, before=before)
+        finally:
+            slot.take_back(folder)
+            building.clear(folder)
 
 
 def reference_node(framework: Framework) -> Path:

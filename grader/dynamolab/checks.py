@@ -19,6 +19,7 @@ from dynamolab import processes
 from dynamolab.labs import Check
 from dynamolab.paths import BUILD, PACKAGE, ROOT, shown
 from dynamolab.results import Outcome
+from dynamolab.sandbox import Sandbox
 
 SECONDS_A_CHECK = 60.0  # Far more than any check takes; a run that needs longer hangs.
 SECONDS_A_START = 60.0
@@ -52,6 +53,7 @@ class Run:
     scope: str = ""  # What a hidden check widens an exploration by, as JSON.
     shrink: bool = True  # Look for a short run that fails in the same way; it may take a second.
     cpus: tuple[int, ...] = ()  # Cores to pin to, one a shard; empty: all that we may use.
+    sandbox: Sandbox | None = None  # What the solution runs in; None: as it is.
     on_check: Callable[[str, Verdict | None], None] = field(default=lambda _id, _verdict: None)
 
 
@@ -170,6 +172,10 @@ def _run_shards(
             command += ["--cpu", str(cpus[number % len(cpus)])]
             for identifier in shard:
                 command += ["--only", identifier]
+            if run.sandbox is not None:
+                slot = stack.enter_context(run.sandbox.slot())
+                file = base.with_suffix(".sandbox.json")
+                command += ["--sandbox", run.sandbox.launcher_file(run.node, slot, file)]
             log = stack.enter_context(base.with_suffix(".log").open("wb"))
             child = stack.enter_context(processes.start(command, cwd=ROOT, stdout=log, stderr=log))
             running.append(
@@ -250,6 +256,8 @@ def run_pytest(file: Path, checks: Sequence[Check], faultnet: Path, run: Run) ->
     command += ["--artifacts", run.folder, "--check-seed", str(run.seed)]
     if run.reference is not None:
         command += ["--reference-node", run.reference]
+    if run.sandbox is not None:
+        command += ["--sandbox", run.sandbox.document()]
     for check in checks:
         command += ["--check-only", check.id]
     limit = SECONDS_A_START + SECONDS_A_CHECK * len(checks)

@@ -143,6 +143,13 @@ COMMANDS = (
         students=False,
     ),
     Command(
+        "attacks",
+        "dynamolab.commands.attacks",
+        "hand in hostile submissions",
+        "./lab attacks fork-bomb --tier b",
+        students=False,
+    ),
+    Command(
         "bench",
         "dynamolab.commands.bench",
         "measure, beside the goals",

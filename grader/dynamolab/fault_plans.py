@@ -33,6 +33,7 @@ def judge(
     verdicts: dict[str, checks.Verdict] = {}
     with working_folder(run.folder / "plans") as folder:
         quietly = replace(run, node=right, folder=folder, submission=plans, on_check=_silent)
+        quietly = replace(quietly, sandbox=None)  # Stores of our own.
         on_right = checks.run_program(program, wanted, quietly)
         passed = [check for check in wanted if on_right[check.id].outcome is Outcome.PASS]
         wrong_nodes = _built([wrong_store(check) for check in passed], framework)

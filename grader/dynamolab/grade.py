@@ -12,9 +12,11 @@ from pathlib import Path
 
 from dynamolab import build, checks, fault_plans, leaderboard, reference, rules, ui, viewer
 from dynamolab.course import hidden
+from dynamolab.errors import LabError
 from dynamolab.labs import Check, Lab
 from dynamolab.paths import RESULTS, shown, working_folder
 from dynamolab.results import CheckResult, LabResult, Outcome, Results, write_json
+from dynamolab.sandbox import Sandbox, choose
 from dynamolab.semester import versions
 from dynamolab.solutions import Modules, Solution
 
@@ -40,6 +42,8 @@ class Request:
     quiet: bool = False
     folder: Path | None = None  # Where artifacts go; None: a new one under results/.
     label: str = ""
+    rules: bool = True  # False: for the attacks, which the sandbox alone must hold.
+    sandbox: str = "off"  # auto, a, b or off: see dynamolab.sandbox.choose.
     leaderboard: bool = False  # Figures for it, of the lab without a module, if all of it passes.
     # Hears after each verdict how things stand: what has none yet is inconclusive there.
     on_progress: Callable[[Results], None] | None = None
@@ -91,8 +95,9 @@ def run_folder(label: str) -> Path:
     return folder
 
 
-def grade(request: Request) -> Results:
-    """Runs all that is asked for. GraderTrouble if the framework does not build."""
+def grade(request: Request, sandbox: Sandbox | None = None) -> Results:
+    """Runs all that is asked for. GraderTrouble if the framework does not build. ``sandbox``: one that was
+    chosen before, in place of what the request asks for."""
     began = time.monotonic()
     framework = build.Framework("release", request.jobs)
     programs = [
@@ -102,6 +107,7 @@ def grade(request: Request) -> Results:
     ]
     cluster = any(_of_kind(request.chosen(lab), "cluster") for lab in request.labs)
     framework.build(["libraries", *programs, *(["faultnet"] if cluster else [])])
+    sandbox = sandbox or _sandbox(request, framework)
     for_nodes = framework
     if request.sanitize:
         for_nodes = build.Framework("asan", request.jobs)
@@ -114,11 +120,12 @@ def grade(request: Request) -> Results:
         command=request.command,
         supplied=request.solution.supplied_words,
         options=request.solution.options,
+        sandbox=sandbox.tier.value if sandbox is not None else "off",
         grader=versions.grader(),
     )
     for lab in request.labs:
         tell = _teller(request, results, lab)
-        results.labs.append(_grade_lab(request, lab, framework, for_nodes, folder, tell))
+        results.labs.append(_grade_lab(request, lab, framework, for_nodes, folder, tell, sandbox))
     build.prune_solutions(for_nodes.preset)
     viewer.draw_failures(results)
     results.seconds = time.monotonic() - began
@@ -151,6 +158,18 @@ def _lab_result(request: Request, lab: Lab, verdicts: dict[str, checks.Verdict])
     return LabResult(lab.number, lab.name, lab.title, judged, parts)
 
 
+def _sandbox(request: Request, framework: build.Framework) -> Sandbox | None:
+    """What was asked for, said in a line. LabError if that cannot be had."""
+    if request.sandbox == "off":
+        return None
+    if request.sanitize:
+        raise LabError("--sanitize: the sanitizers see nothing within a sandbox; add --sandbox off")
+    sandbox = choose(request.sandbox, framework.sandbox_launcher_built())
+    if sandbox is not None:
+        ui.say(f"sandbox: {sandbox.words}")
+    return sandbox
+
+
 def _of_kind(chosen: Sequence[Check], *kinds: str) -> list[Check]:
     return [check for check in chosen if check.kind in kinds]
 
@@ -162,12 +181,13 @@ def _grade_lab(
     for_nodes: build.Framework,
     folder: Path,
     tell: Callable[[dict[str, checks.Verdict]], None],
+    sandbox: Sandbox | None,
 ) -> LabResult:
     chosen = request.chosen(lab)
     modules = request.solution.modules(lab)
     label = f"lab{lab.number}-{request.solution.folder.name}"
-    built = build.build_node(for_nodes, modules, label)
-    problem = built.error or _violations(built, modules, request.sanitize)
+    built = build.build_node(for_nodes, modules, label, sandbox=sandbox)
+    problem = built.error or _violations(built, modules, request, sandbox, for_nodes.folder)
     verdicts = {}
     runnable = chosen
     if problem:
@@ -175,11 +195,15 @@ def _grade_lab(
         # Fault plans run on stores of the grader's own, whatever the student's code is like.
         runnable = _of_kind(chosen, "plan")
     if runnable:
-        verdicts |= _run(request, lab, runnable, framework, for_nodes, built, folder, tell)
+        verdicts |= _run(
+            request, lab, runnable, framework, for_nodes, built, folder, tell, sandbox
+        )
     result = _lab_result(request, lab, verdicts)
     for check, judged in zip(chosen, result.checks, strict=True):
         judged.hash = versions.of_check(lab, check)
-    if request.leaderboard and not lab.has_module:
+    if request.leaderboard and sandbox is not None and not lab.has_module:
+        ui.say("no figures for the leaderboard: they are measured with --sandbox off alone")
+    elif request.leaderboard and not lab.has_module:
         result.leaderboard = _leaderboard(lab, result, built.node, framework, folder)
     for check in result.checks:
         if check.outcome is Outcome.SKIP:
@@ -205,11 +229,19 @@ def _remove_artifacts(folder: Path, check: str) -> None:
     shutil.rmtree(folder / check, ignore_errors=True)
 
 
-def _violations(built: build.NodeBuild, modules: Modules, sanitized: bool) -> str | None:
+def _violations(
+    built: build.NodeBuild,
+    modules: Modules,
+    request: Request,
+    sandbox: Sandbox | None,
+    framework: Path,
+) -> str | None:
+    if not request.rules:
+        return None
     sources = [(path, built.objects[name]) for name, path in modules.items() if path is not None]
     found = [violation for source, _ in sources for violation in rules.check_source(source)]
-    if not sanitized:  # A sanitizer puts symbols of its own into the objects.
-        found += rules.check_objects(sources)
+    if not request.sanitize:  # A sanitizer puts symbols of its own into the objects.
+        found += rules.check_objects(sources, sandbox, framework)
     return rules.report(found) if found else None
 
 
@@ -222,6 +254,7 @@ def _run(
     built: build.NodeBuild,
     folder: Path,
     tell: Callable[[dict[str, checks.Verdict]], None],
+    sandbox: Sandbox | None,
 ) -> dict[str, checks.Verdict]:
     verdicts: dict[str, checks.Verdict] = {}
     bar: contextlib.AbstractContextManager[ui.Bar]
@@ -234,6 +267,7 @@ def _run(
             seed=request.seed,
             seeds=request.seeds,
             jobs=request.jobs,
+            sandbox=sandbox,
             on_check=tally.on_check,
         )
         program = framework.checks_binary(lab.number)

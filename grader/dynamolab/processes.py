@@ -19,6 +19,7 @@ from pathlib import Path
 TERMINATE_GRACE_S = 2.0  # From SIGTERM to SIGKILL.
 POLL_S = 0.05
 READ_BYTES = 1 << 16
+MOST_OUTPUT_BYTES = 16 << 20  # Of a command; what comes later is read, and dropped.
 PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
 
 Command = Sequence[str] | Sequence[Path] | Sequence[str | Path]
@@ -108,7 +109,8 @@ class _Lines:
         self._told = 0
 
     def add(self, data: bytes) -> None:
-        self._all += data
+        room = MOST_OUTPUT_BYTES - len(self._all)
+        self._all += data[: max(0, room)]
         while (end := self._all.find(b"\n", self._told)) >= 0:
             self._tell(end)
             self._told = end + 1

@@ -181,6 +181,7 @@ class Results:
     seconds: float = 0.0
     supplied: list[str] = field(default_factory=list)  # What --with said: "reference:1".
     options: list[str] = field(default_factory=list)  # What names the solution to ./lab replay.
+    sandbox: str = "off"  # What the solution was built and run in: a, b, off.
     grader: dict[str, str] = field(default_factory=dict)  # Its version and the hash of its sources.
     submission: Submission | None = None  # Of ./lab grade-one.
 
@@ -215,6 +216,7 @@ class Results:
             "solution": self.solution,
             "with": self.supplied,
             "seed": self.seed,
+            "sandbox": self.sandbox,
             "grader": self.grader,
             "points": self.points,
             "max_points": self.max_points,
@@ -243,6 +245,7 @@ def of_document(document: dict[str, Any]) -> Results:
         command=document.get("command", ""),
         seconds=document.get("seconds", 0.0),
         supplied=list(document.get("with", ())),
+        sandbox=document.get("sandbox", "off"),
         grader=dict(document.get("grader", {})),
         submission=Submission(**submission) if submission else None,
     )

@@ -7,14 +7,16 @@ survive a simulated crash. (DESIGN.md, "Env".)"""
 from __future__ import annotations
 
 import re
+import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from dynamolab import processes
+from dynamolab import given_symbols, processes
 from dynamolab.bans import BANS, WORDS
 from dynamolab.errors import GraderTrouble
 from dynamolab.paths import shown
+from dynamolab.sandbox import Sandbox
 
 NM_DEADLINE_S = 20.0
 
@@ -40,29 +42,44 @@ _COMPILERS_OWN = re.compile(
 )
 
 
-def check_objects(objects: Sequence[tuple[Path, Path]]) -> list[Violation]:
-    """Pairs of source and object file."""
+def check_objects(
+    objects: Sequence[tuple[Path, Path]],
+    sandbox: Sandbox | None = None,
+    framework: Path | None = None,
+) -> list[Violation]:
+    """Pairs of source and object file. ``sandbox``: where the objects are read, which may be hostile.
+    ``framework``: the folder of the built one that they are linked with."""
     found: list[Violation] = []
     for source, obj in objects:
         text = source.read_text(encoding="utf-8", errors="replace")
-        found += _banned_symbols(source, text, obj)
-        found += _mutable_globals(source, text, obj)
+        found += _banned_symbols(source, text, obj, sandbox)
+        defined = list(_nm("--defined-only", obj, sandbox))
+        found += _mutable_globals(source, text, defined)
+        if framework is not None:
+            found += _replacements(source, text, defined, framework)
     return found
 
 
-def _nm(*arguments: str | Path) -> Iterator[list[str]]:
-    done = processes.run(["nm", "-C", "-f", "sysv", *arguments], deadline_s=NM_DEADLINE_S)
+def _nm(which: str, obj: Path, sandbox: Sandbox | None) -> Iterator[list[str]]:
+    command = [shutil.which("nm") or "nm", "-C", "-f", "sysv", which, str(obj)]
+    if sandbox is None:
+        done = processes.run(command, deadline_s=NM_DEADLINE_S)
+    else:
+        with sandbox.slot() as slot:
+            done = processes.run([*sandbox.tool(slot, obj), *command], deadline_s=NM_DEADLINE_S)
     if done.code != 0:
-        raise GraderTrouble(f"nm failed on {arguments[-1]}:\n{done.out[-500:]}")
+        raise GraderTrouble(f"nm failed on {obj}:\n{done.out[-500:]}")
     for line in done.out.splitlines():
         columns = [column.strip() for column in line.rsplit("|", 6)]
         if len(columns) == 7 and columns[0] != "Name":
             yield columns
 
 
-def _banned_symbols(source: Path, text: str, obj: Path) -> Iterator[Violation]:
+def _banned_symbols(
+    source: Path, text: str, obj: Path, sandbox: Sandbox | None
+) -> Iterator[Violation]:
     seen: set[str] = set()
-    for name, _, _, *_ in _nm("-u", obj):
+    for name, _, _, *_ in _nm("-u", obj, sandbox):
         for ban in BANS:
             if ban.symbol.fullmatch(name) and ban.what not in seen:
                 seen.add(ban.what)
@@ -97,9 +114,25 @@ def _line_like(text: str, patterns: Sequence[str]) -> int:
     return 0
 
 
-def _mutable_globals(source: Path, text: str, obj: Path) -> Iterator[Violation]:
+def _replacements(
+    source: Path, text: str, defined: Sequence[Sequence[str]], framework: Path
+) -> Iterator[Violation]:
+    for name in given_symbols.replaced(defined, framework):
+        plain = name.partition("(")[0].rpartition("::")[2]
+        yield Violation(
+            source,
+            _line_of(text, [plain]),
+            f"defines '{plain}', which would take the place of a function that the system or the framework"
+            " has",
+            "Put your own functions into an unnamed namespace, and no extern \"C\" before them",
+        )
+
+
+def _mutable_globals(
+    source: Path, text: str, defined: Sequence[Sequence[str]]
+) -> Iterator[Violation]:
     code = without_comments(text)
-    for name, _, kind, _, _, _, section in _nm("--defined-only", obj):
+    for name, _, kind, _, _, _, section in defined:
         writable = section.startswith((".data", ".bss", ".tdata", ".tbss"))
         if not writable or section.startswith(".data.rel.ro") or _COMPILERS_OWN.fullmatch(name):
             continue

@@ -177,7 +177,17 @@ def _refuse_strangers(solution: Solution) -> None:
         )
 
 
+def _leads_out(path: Path) -> bool:
+    """What lies elsewhere is not what was handed in: the reference, say, or somebody's secret."""
+    return path.is_symlink() and path.resolve().parent != path.parent.resolve()
+
+
 def _refuse_odd_file(path: Path) -> None:
+    if _leads_out(path):
+        raise LabError(
+            f"{shown(path.parent)}/{path.name} is a link that leads out of its folder; put the file itself"
+            " there"
+        )
     if not path.is_file():
         raise LabError(f"{shown(path)}: is no file that could be read; put the source there")
     try:

@@ -16,6 +16,7 @@
 
 #include "core/json.h"
 #include "faultnet/control.h"
+#include "faultnet/dials.h"
 #include "faultnet/network.h"
 #include "faultnet/recorder.h"
 #include "faultnet/relay.h"
@@ -27,7 +28,9 @@ namespace {
 constexpr std::string_view kUsage =
     "usage: faultnet --spec FILE | faultnet --check-plan FILE\n"
     "  FILE is JSON: {\"seed\": 1, \"nodes\": {\"n1\": \"127.0.0.1:7001\", …}, \"links\": {…}, "
-    "\"record\": \"trace.jsonl\"}\n"
+    "\"record\": \"trace.jsonl\",\n"
+    "  \"dial\": {\"n1\": 7, …}}: descriptors on which nodes in a sandbox ask for their "
+    "connections.\n"
     "  Prints the port that each node is to take for each other. Then reads commands, one JSON "
     "object a\n"
     "  line, from standard input and answers each: the actions cut, heal, link and drop of a fault "
@@ -47,6 +50,7 @@ int run(const std::string& path) {
   Network network(spec, recorder, now);
   Relay relay(io, network, spec);
   if (!say({{"ports", relay.ports()}})) return 2;
+  const Dials dials(io, relay, spec);
   const Control control(io, network, relay, recorder);
   boost::asio::signal_set signals(io, SIGTERM, SIGINT);
   signals.async_wait([&](const boost::system::error_code&, int) { io.stop(); });

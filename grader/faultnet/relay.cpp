@@ -77,6 +77,15 @@ Json Relay::ports() const {
   return ports;
 }
 
+std::uint16_t Relay::port(const NodeId& caller, const NodeId& callee) const {
+  for (const Pair& pair : pairs_) {
+    if (network_.name(pair.caller) == caller && network_.name(pair.callee) == callee) {
+      return pair.proxy->port();
+    }
+  }
+  return 0;
+}
+
 void Relay::network_changed() {
   for (Pair& pair : pairs_) pair.proxy->network_changed();
 }

@@ -56,6 +56,8 @@ class Relay {
 
   /// {"n1": {"n2": port, …}, …}: what n1 is to be told as the port of n2.
   Json ports() const;
+  /// Of the proxy between these two; 0 if there is none.
+  std::uint16_t port(const NodeId& caller, const NodeId& callee) const;
   void network_changed();
 
  private:

@@ -57,6 +57,10 @@ Spec read_spec(const std::string& path) {
         sim::validate(spec.links, where);
       } else if (key == "record") {
         json::from(value, spec.record, where);
+      } else if (key == "dial" && value.is_object()) {
+        for (const auto& [node, fd] : value.items()) {
+          json::from(fd, spec.dial[node], where + "." + node);
+        }
       } else if (key == "nodes" && value.is_object()) {
         for (const auto& [node, address] : value.items()) {
           spec.upstream[node] = address_of(address, where + "." + node);
@@ -64,7 +68,8 @@ Spec read_spec(const std::string& path) {
       } else {
         throw SpecError(where +
                         ": not known, or not of the right kind; known are: seed (number), nodes "
-                        "(object), links (object), record (file name)");
+                        "(object), links (object), record (file name), "
+                        "dial (object)");
       }
     }
   } catch (const JsonError& error) {

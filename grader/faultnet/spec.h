@@ -24,10 +24,11 @@ struct Address {
 
 struct Spec {
   std::uint64_t seed = 1;
-  std::vector<NodeId> nodes;           ///< Sorted by name.
-  std::map<NodeId, Address> upstream;  ///< Where each node really listens for its peers.
-  sim::LinkModel links;                ///< Of every link, until a command changes one.
-  std::string record;                  ///< File of the trace; empty: none is kept.
+  std::vector<NodeId> nodes;             ///< Sorted by name.
+  std::map<NodeId, Address> upstream;    ///< Where each node really listens for its peers.
+  sim::LinkModel links;                  ///< Of every link, until a command changes one.
+  std::map<NodeId, std::uint32_t> dial;  ///< Descriptors, by node: see dials.h.
+  std::string record;                    ///< File of the trace; empty: none is kept.
 };
 
 /// Reads {"seed", "nodes": {"n1": "127.0.0.1:7001"}, "links": {…}, "record": "file"}.

@@ -13,6 +13,7 @@
 #include "sim/check_program.h"
 #include "sim/checks.h"
 #include "sim/explore.h"
+#include "sim/launcher.h"
 #include "sim/story.h"
 
 namespace dynamo::sim {
@@ -26,6 +27,7 @@ struct Arguments {
   std::string shard;
   std::string results;
   std::string replay;
+  std::string sandbox;
   bool list = false;
   bool linked = false;
 };
@@ -190,6 +192,8 @@ std::optional<int> parse(int argc, char** argv, Arguments& arguments) {
   app.add_option("--scope", arguments.checks.scope,
                  "Widens explorations, as a hidden check does: JSON, {\"crashes\": 2}");
   app.add_option("--replay", arguments.replay, "Run again what this file saved, and tell it");
+  app.add_option("--sandbox", arguments.sandbox,
+                 "JSON of ./lab's: what the solution is started behind");
   app.add_flag("--original", arguments.checks.original,
                "With --replay: the run that the saved one was shrunk from");
   app.add_flag("!--no-shrink", arguments.checks.shrink,
@@ -220,6 +224,7 @@ std::optional<int> parse(int argc, char** argv, Arguments& arguments) {
   if (!arguments.linked && !std::filesystem::exists(arguments.host.node_binary)) {
     throw BadArguments("--node " + arguments.host.node_binary + ": there is no such file");
   }
+  if (!arguments.sandbox.empty()) set_launcher(read_launcher(arguments.sandbox));
   if (!arguments.checks.scope.empty()) {
     Scope any;
     widen(any, arguments.checks.scope);

@@ -103,6 +103,9 @@ std::string signal_text(const CrashReport& crash, int number) {
       return "illegal instruction: often a function that ends without return";
     case SIGABRT:
       return "abort() was called: a failed assertion, or a corrupted heap";
+    case SIGSYS:
+      return "a system call that no module may make, and that the sandbox ends a program for: a "
+             "socket, another process, another process's memory, a signal to others";
     case SIGKILL:
       return "killed (signal 9): by itself, or by a system that ran out of memory";
     default:
@@ -150,7 +153,7 @@ std::string where(const Death& death, const std::vector<std::string>& lines, std
   std::vector<std::uint64_t> addresses;
   // A frame is the address after its call; the call itself lies before it.
   for (std::size_t i = 0; i < count; ++i) addresses.push_back(death.crash.frames[i] - 1);
-  const std::vector<Place> places = places_of(death.program, addresses);
+  const std::vector<Place> places = places_of(death.program, addresses, death.tool);
   if (const std::optional<Place> place = first_in_solution(places)) {
     return file_and_line(*place) + (unwritten ? "" : ", in " + place->function);
   }

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "core/time.h"
 #include "host/crash.h"
@@ -26,8 +27,9 @@ struct Death {
   bool was_serving = false;  ///< False: it died before main() was ready.
   std::string at_work;       ///< "n2 was handling a Gossip", or empty.
   host::CrashReport crash;
-  std::string words;    ///< What it printed to stdout and stderr, the end of it.
-  std::string program;  ///< For file and line.
+  std::string words;              ///< What it printed to stdout and stderr, the end of it.
+  std::string program;            ///< For file and line.
+  std::vector<std::string> tool;  ///< What a program that reads `program` is started behind.
 };
 
 /// Several lines: what happened, where, while what, and the solution's last words.

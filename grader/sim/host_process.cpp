@@ -1,6 +1,7 @@
 #include "sim/host_process.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -16,6 +17,7 @@
 
 #include "host/platform.h"
 #include "host/shared_pages.h"
+#include "sim/launcher.h"
 
 extern char** environ;  // NOLINT(readability-redundant-declaration): not declared on macOS
 
@@ -27,7 +29,7 @@ namespace {
 constexpr int kMailboxFd = 3;
 constexpr int kBellFd = 4;
 constexpr int kPoolFd = 5;
-constexpr int kFirstFree = 6;
+constexpr int kFirstFree = 6;  // Launcher::kTellFd, where there is one
 constexpr int kOutOfTheWay = 10;
 
 // A solution that prints without end is cut off here.
@@ -57,6 +59,55 @@ std::vector<std::string> host_environment() {
   add("ASAN_OPTIONS", "detect_leaks=0:detect_stack_use_after_return=0");
   add("UBSAN_OPTIONS", "print_stacktrace=1");
   return all;
+}
+
+/// What a launcher said before its program began.
+struct Launched {
+  pid_t host = -1;
+  std::string trouble;
+};
+
+/// Reads until its end is closed: by the beginning of the program, or by the launcher's own end.
+Launched launched_on(int socket) {
+  constexpr int kLimitMs = 60'000;  // milliseconds on an idle machine
+  Launched launched;
+#ifdef __linux__
+  const int on = 1;
+  setsockopt(socket, SOL_SOCKET, SO_PASSCRED, &on, sizeof(on));
+  while (true) {
+    std::array<char, 512> text{};
+    alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(ucred))> control{};
+    iovec piece{text.data(), text.size()};
+    msghdr message{};
+    message.msg_iov = &piece;
+    message.msg_iovlen = 1;
+    message.msg_control = control.data();
+    message.msg_controllen = control.size();
+    pollfd ready{socket, POLLIN, 0};
+    if (poll(&ready, 1, kLimitMs) <= 0) throw GraderTrouble("the sandbox does not start");
+    const ssize_t got = recvmsg(socket, &message, 0);
+    if (got < 0 && errno == EINTR) continue;
+    if (got <= 0) return launched;
+    const cmsghdr* const header = CMSG_FIRSTHDR(&message);
+    if (header == nullptr || header->cmsg_type != SCM_CREDENTIALS) continue;
+    ucred who{};
+    std::memcpy(&who, CMSG_DATA(header), sizeof(who));
+    const std::string said(text.data(), static_cast<std::size_t>(got));
+    if (said != "!") launched.trouble = said;
+    launched.host = who.pid;
+  }
+#else
+  (void)socket;
+  return launched;
+#endif
+}
+
+/// Of a process that stands before the host, and ends as it did: 128 and its signal, as shells have
+/// it.
+int unwrapped(int status) {
+  constexpr int kBySignal = 128;
+  if (!WIFEXITED(status) || WEXITSTATUS(status) <= kBySignal) return status;
+  return WEXITSTATUS(status) - kBySignal;
 }
 
 }  // namespace
@@ -127,6 +178,18 @@ void HostProcess::spawn(const ProcessOptions& options) {
                                        std::to_string(limit.count())});
   }
   if (options.perturb) arguments.insert(arguments.end(), {"--perturb", "2718281828"});
+  const pid_t seen_parent = launcher().parent_inside;
+  arguments[5] = std::to_string(seen_parent > 0 ? seen_parent : parent);
+  wrapped_ = seen_parent > 0;
+  if (!launcher().host.empty()) {
+    arguments.insert(arguments.begin(), launcher().host.begin(), launcher().host.end());
+    std::replace(arguments.begin(), arguments.end(), std::string(Launcher::kParentWord),
+                 std::to_string(parent));
+    int ends[2];
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET, 0, ends) != 0) trouble("cannot make a pair of sockets");
+    tell_here_.take(ends[0], "a socket");
+    tell_there_.take(ends[1], "a socket");
+  }
   const std::vector<std::string> environment = host_environment();
   const std::vector<char*> argv = pointers(arguments);
   const std::vector<char*> envp = pointers(environment);
@@ -134,6 +197,28 @@ void HostProcess::spawn(const ProcessOptions& options) {
   if (id_ < 0) trouble("cannot start a host process");
   if (id_ == 0) become_host(options, parent, argv.data(), envp.data());
   setpgid(id_, id_);  // here and there, so that it holds whoever comes first
+  host_ = id_;
+  if (tell_here_.get() >= 0) await_launch(options);
+}
+
+void HostProcess::await_launch(const ProcessOptions& options) {
+  tell_there_.close();
+  try {
+    const Launched launched = launched_on(tell_here_.get());
+    if (launched.host <= 0 || !launched.trouble.empty()) {
+      throw GraderTrouble("the sandbox cannot start " + options.node_binary + ": " +
+                          (!launched.trouble.empty() ? launched.trouble
+                           : words().empty()         ? std::strerror(mailbox_->board().exec_error)
+                                                     : words()));
+    }
+    host_ = launched.host;
+  } catch (const GraderTrouble&) {
+    kill(-id_, SIGKILL);
+    kill(id_, SIGKILL);
+    waitpid(id_, nullptr, 0);
+    throw;
+  }
+  tell_here_.close();
 }
 
 /// Between fork and exec: only calls that are safe in a signal handler.
@@ -160,8 +245,9 @@ void HostProcess::become_host(const ProcessOptions& options, pid_t parent, char*
   if (pool_.get() >= 0) dup2(pool_.get(), kPoolFd);
   if (bell_there_.get() < 0) close(kBellFd);
   if (pool_.get() < 0) close(kPoolFd);
-  host::platform::close_from(kFirstFree);
-  execve(options.node_binary.c_str(), argv, environment);
+  if (tell_there_.get() >= 0) dup2(tell_there_.get(), Launcher::kTellFd);
+  host::platform::close_from(tell_there_.get() >= 0 ? Launcher::kTellFd + 1 : kFirstFree);
+  execve(argv[0], argv, environment);
   mailbox_->board().exec_error.store(errno);
   _exit(127);
 }
@@ -171,19 +257,19 @@ std::optional<int> HostProcess::ended() {
   int status = 0;
   const pid_t found = waitpid(id_, &status, WNOHANG);
   if (found == id_) {
-    status_ = status;
+    status_ = wrapped_ ? unwrapped(status) : status;
     kill(-id_, SIGKILL);  // what it may have started; an empty group is no error that matters
   }
   return status_;
 }
 
 std::optional<std::chrono::nanoseconds> HostProcess::cpu_time() const {
-  return host::platform::cpu_time(id_);
+  return host::platform::cpu_time(host_);
 }
 
 void HostProcess::send_signal(int number) {
   if (status_) return;
-  kill(id_, number);
+  kill(host_, number);
   if (number == SIGKILL) kill(-id_, number);
 }
 

@@ -30,11 +30,11 @@ class HostProcess {
   /// CPU time that it has used since it began. Nothing if that cannot be told.
   std::optional<std::chrono::nanoseconds> cpu_time() const;
   void send_signal(int number);
+  pid_t id() const { return host_; }
   /// The end of what it has printed, at most 64 KiB.
   std::string words() const;
   /// Forgets what it has printed, if that has grown large.
   void trim_words() const;
-  pid_t id() const { return id_; }
 
  private:
   /// A descriptor, closed with its owner.
@@ -55,14 +55,19 @@ class HostProcess {
   };
 
   void spawn(const ProcessOptions& options);
+  /// Waits until the launcher has become the host. Throws GraderTrouble if it cannot.
+  void await_launch(const ProcessOptions& options);
   [[noreturn]] void become_host(const ProcessOptions& options, pid_t parent, char* const* argv,
                                 char* const* environment);
 
   Descriptor memory_, words_, null_, bell_here_, bell_there_;
-  Descriptor pool_;  ///< Only where each node has a process of its own.
+  Descriptor pool_;                    ///< Only where each node has a process of its own.
+  Descriptor tell_here_, tell_there_;  ///< Only behind a launcher.
   std::unique_ptr<host::Mailbox> mailbox_;
   std::optional<host::Bell> bell_;
-  pid_t id_ = -1;
+  pid_t id_ = -1;         ///< The child that we wait for.
+  pid_t host_ = -1;       ///< The host; another one where it has process numbers of its own.
+  bool wrapped_ = false;  ///< Then `id_` tells a signal of the host as an exit code.
   std::optional<int> status_;
 };
 

@@ -10,6 +10,7 @@
 
 #include "sim/death.h"
 #include "sim/host_process.h"
+#include "sim/launcher.h"
 #include "sim/queueing_host.h"
 
 namespace dynamo::sim {
@@ -145,6 +146,7 @@ class ProcessHost final : public QueueingHost {
     std::memcpy(&death.crash, &board.crash, sizeof(death.crash));
     death.words = process->words();
     death.program = options_.node_binary;
+    death.tool = launcher().tool;
     std::vector<Slot> slots = slots_of(batch);
     if (const std::optional<AtWork> at = command_at(batch, board.at_work.load())) {
       death.at_work = name_of(at->slot) + " was " + at->what;

@@ -87,8 +87,11 @@ std::optional<std::string> output_of(const std::vector<std::string>& command,
 }
 
 std::vector<Place> places_of(const std::string& program,
-                             const std::vector<std::uint64_t>& addresses) {
-  std::vector<std::string> command = {"addr2line", "-e", program, "-f", "-C", "-i"};
+                             const std::vector<std::uint64_t>& addresses,
+                             const std::vector<std::string>& launcher) {
+  std::vector<std::string> command = launcher;
+  command.insert(command.end(), {launcher.empty() ? "addr2line" : "/usr/bin/addr2line", "-e",
+                                 program, "-f", "-C", "-i"});
   for (const std::uint64_t address : addresses) {
     std::ostringstream hex;
     hex << "0x" << std::hex << address;

@@ -18,9 +18,10 @@ struct Place {
 
 /// Where each address lies, the functions that were inlined there first; in the order of
 /// `addresses`. Empty if there is no addr2line, or it takes too long. `addresses` are those of
-/// instructions.
+/// instructions. `launcher`: words that stand before the command, since a hostile program is read.
 std::vector<Place> places_of(const std::string& program,
-                             const std::vector<std::uint64_t>& addresses);
+                             const std::vector<std::uint64_t>& addresses,
+                             const std::vector<std::string>& launcher = {});
 
 /// The first place that is in a solution's own sources: not the framework's, not a library's.
 std::optional<Place> first_in_solution(const std::vector<Place>& places);

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import shutil
+import socket
 import tempfile
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -17,7 +18,8 @@ from .errors import ClusterTrouble
 from .faultnet import Faultnet
 from .janitor import janitor
 from .ports import reserve_ports
-from .process import NodeProcess, State
+from ..sandbox import Sandbox
+from .process import NodeProcess, ShutIn, State
 from .story import Story
 from .words import listed
 
@@ -53,12 +55,14 @@ class Assembly:
         reference_node: Path | None = None,
         record: bool = False,
         network_trace: bool = True,
+        sandbox: Sandbox | None = None,
     ) -> None:
         """`label` names the logs. With `artifacts`, what is worth keeping goes there if the block is
         left by an error. `folder`: used as it is and left in place, instead of a temporary one.
         `reference`: the nodes that run `reference_node`, and not `node`. `record`: the nodes note
         down what each handler took and did, and `keep` keeps that. `network_trace`: every message goes
-        into a file, which grows to 256 MiB; without it, only `news` tells of them."""
+        into a file, which grows to 256 MiB; without it, only `news` tells of them. `sandbox`:
+        what each node is shut into, as a user of its own."""
         self.names = list(names) if names is not None else names_of(size)
         self.seed = seed
         self.label = label
@@ -79,6 +83,7 @@ class Assembly:
         self._reference_program = reference_node
         self._faultnet_program = faultnet
         self._given_folder = folder
+        self._sandbox = sandbox
         self._http_ports = list(http_ports)
         self._nodes: dict[str, NodeProcess] = {}
         self._open = contextlib.ExitStack()
@@ -133,6 +138,7 @@ class Assembly:
         for reservation in [*peer_ports, *http_ports]:
             self._open.callback(reservation.close)
         upstreams = {n: p.address for n, p in zip(self.names, peer_ports, strict=True)}
+        lines = self._lines_to_faultnet()
         self.faultnet = Faultnet(
             self._faultnet_program,
             self.folder,
@@ -141,6 +147,7 @@ class Assembly:
             links=self.links,
             log=self.folder / f"{self.label}.faultnet.log",
             record=self._network_trace,
+            dial={name: there.fileno() for name, (_, there) in lines.items()},
         )
         self._open.callback(self.faultnet.close)
         config = self.write_config()
@@ -156,16 +163,33 @@ class Assembly:
                 recording=self.folder / f"{name}{RECORDING}" if self.record else None,
                 peer_port=peer,
                 http_port=http,
+                shut_in=self._shut_in(lines[name][0]) if lines else None,
             )
             self._open.callback(self._nodes[name].close)
         for name in self.names:
             self._write_peers(name)
+
+    def _lines_to_faultnet(self) -> dict[str, tuple[socket.socket, socket.socket]]:
+        """For each node in a sandbox, its end and faultnet's. A node's own end stays ours, too, so that
+        it is the same in all its lives."""
+        lines = {}
+        for name in self.names if self._sandbox is not None else ():
+            lines[name] = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+            for end in lines[name]:
+                self._open.callback(end.close)
+        return lines
+
+    def _shut_in(self, line: socket.socket) -> ShutIn:
+        assert self._sandbox is not None
+        return ShutIn(self._sandbox, self._open.enter_context(self._sandbox.slot()), line.fileno())
 
     def _make_folder(self) -> Path:
         if self._given_folder is not None:
             self._given_folder.mkdir(parents=True, exist_ok=True)
             return self._given_folder.resolve()
         folder = Path(tempfile.mkdtemp(prefix="dynamo-cluster-")).resolve()
+        if self._sandbox is not None:
+            folder.chmod(0o711)  # Other users go through, and find what is theirs.
         janitor().owns_folder(folder)
         self._open.callback(self._remove_folder, folder)
         return folder

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,10 +17,13 @@ _FRAME = re.compile(r"^(?P<program>\S*)\((?:\S+)?\+0x(?P<offset>[0-9a-f]+)\)\s*\
 _ARGUMENTS = re.compile(r"[({].*")
 
 
-def with_places(lines: Sequence[str], program: Path) -> list[str]:
+def with_places(
+    lines: Sequence[str], program: Path, before: Sequence[str] = ()
+) -> list[str]:
     """The lines of a log; a row of frames (framework/host/crash.h prints them) becomes the places in
     the solution's own files that they stand for. Frames that nobody can read stay out; all lines
-    stay as they are where there is no addr2line."""
+    stay as they are where there is no addr2line. ``before``: what that is started behind, where the
+    program may be hostile."""
     told: list[str] = []
     frames: list[str] = []
     for line in [*lines, ""]:
@@ -28,7 +32,7 @@ def with_places(lines: Sequence[str], program: Path) -> list[str]:
                 frames.append(match["offset"])
             continue
         if frames:
-            told += [f"  where: {place}" for place in _places(program, frames)] or [
+            told += [f"  where: {place}" for place in _places(program, frames, before)] or [
                 f"  {len(frames)} frames, none of them in a file of the solution"
             ]
             frames = []
@@ -36,13 +40,17 @@ def with_places(lines: Sequence[str], program: Path) -> list[str]:
     return told[:-1]
 
 
-def _places(program: Path, offsets: Sequence[str]) -> list[str]:
+def _addr2line() -> str:
+    return shutil.which("addr2line") or "addr2line"
+
+
+def _places(program: Path, offsets: Sequence[str], before: Sequence[str]) -> list[str]:
     """ "membership.cpp:41, in GossipMembership::add", the innermost first; of functions of the solution."""
     # A frame is where its function goes on: the call stands just before.
     addresses = [hex(int(offset, 16) - 1) for offset in offsets]
     try:
         done = subprocess.run(
-            ["addr2line", "-e", str(program), "-f", "-C", "-i", *addresses],
+            [*before, _addr2line(), "-e", str(program), "-f", "-C", "-i", *addresses],
             capture_output=True,
             text=True,
             errors="replace",

@@ -33,8 +33,10 @@ class Faultnet:
         links: Mapping[str, Any],
         log: Path,
         record: bool = True,
+        dial: Mapping[str, int] | None = None,
     ) -> None:
-        """`record`: every message goes into the file `trace`."""
+        """`record`: every message goes into the file `trace`. `dial`: by node in a sandbox, the
+        descriptor on which it asks for its connections."""
         self.trace = folder / "trace.jsonl"
         self._log = log
         self._buffer = b""
@@ -47,6 +49,7 @@ class Faultnet:
                     "nodes": dict(upstreams),
                     "links": dict(links),
                     "record": str(self.trace) if record else "",
+                    "dial": dict(dial or {}),
                 },
                 indent=1,
             )
@@ -59,6 +62,7 @@ class Faultnet:
                     stdout=subprocess.PIPE,
                     stderr=stderr,
                     start_new_session=True,
+                    pass_fds=list((dial or {}).values()),
                 )
             except OSError as error:
                 raise ClusterTrouble(f"{program} cannot be started: {error}") from error

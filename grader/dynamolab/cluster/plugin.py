@@ -27,6 +27,7 @@ from typing import Any
 
 import pytest
 
+from ..sandbox import Sandbox
 from .assembly import RECORDING
 from .cluster import Cluster
 from .errors import ClusterTrouble, NodeDied
@@ -50,6 +51,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--node", type=Path, metavar="PATH", help="dynamo-node of the solution")
     group.addoption("--reference-node", type=Path, metavar="PATH", help="the reference's, for mixed checks")
     group.addoption("--faultnet", type=Path, metavar="PATH", help="the faultnet program")
+    group.addoption("--sandbox", metavar="JSON", help="what nodes are shut into: see Sandbox.document")
     group.addoption("--check-results", type=Path, metavar="FILE", help="append verdicts, JSON lines")
     group.addoption("--artifacts", type=Path, metavar="DIR", help="keep logs of failures here")
     group.addoption("--check-seed", type=int, default=1, metavar="N", help="of the network's faults")
@@ -98,6 +100,7 @@ def make_cluster(request: pytest.FixtureRequest) -> Iterator[Callable[..., Clust
     with contextlib.ExitStack() as stack:
 
         def make(size: int = 5, **options: Any) -> Cluster:
+            sandbox: str | None = config.getoption("--sandbox")
             reference: Path | None = config.getoption("--reference-node")
             cluster = Cluster(
                 node=config.getoption("--node").resolve(),
@@ -107,6 +110,7 @@ def make_cluster(request: pytest.FixtureRequest) -> Iterator[Callable[..., Clust
                 label=_check_of(request.node) or request.node.name,
                 reference_node=reference.resolve() if reference is not None else None,
                 record=True,
+                sandbox=Sandbox.of(sandbox) if sandbox else None,
                 **options,
             )
             made.append(stack.enter_context(cluster))

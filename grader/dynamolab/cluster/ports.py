@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import sys
+from collections.abc import Iterator
 
 from .errors import ClusterTrouble
 
@@ -48,6 +50,17 @@ class PortReservation:
         if self._socket is not None:
             self._socket.close()
             self._socket = None
+
+
+@contextlib.contextmanager
+def listening(reservation: PortReservation) -> Iterator[socket.socket]:
+    """A socket that listens on a reserved port, to be handed to a node that may make none; ours is closed
+    when the block is left, so that the port refuses when the node dies."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((LOOPBACK, reservation.port))
+        listener.listen(socket.SOMAXCONN)
+        yield listener
 
 
 def reserve_ports(count: int, preferred: list[int] | None = None) -> list[PortReservation]:

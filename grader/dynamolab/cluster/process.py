@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import enum
 import hashlib
 import os
@@ -13,9 +14,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from .crash import with_places
+from ..errors import GraderTrouble
+from ..sandbox import Sandbox, Slot, Started
 from .errors import ClusterTrouble, NodeDied
 from .janitor import janitor
-from .ports import PortReservation
+from .ports import PortReservation, listening
 from .waiting import wait_for
 
 READY_S = 30.0  # From the start of a process to its `ready` line; milliseconds on an idle machine.
@@ -34,6 +37,20 @@ def program_hash(program: Path) -> str:
     return hashlib.sha256(program.read_bytes()).hexdigest()
 
 
+def disk_bytes(folder: Path, most_files: int) -> int:
+    """What is allocated below a folder, whose owner may remove files meanwhile; as good as endless if
+    there are more files."""
+    used = found = 0
+    for place, folders, files in os.walk(folder):
+        found += len(folders) + len(files)
+        if found > most_files:
+            return MOST_DISK_BYTES + 1
+        for name in files:
+            with contextlib.suppress(OSError):
+                used += os.lstat(os.path.join(place, name)).st_blocks * 512
+    return used
+
+
 def tail_of(log: Path, lines: int) -> list[str]:
     """The last lines of a log; none if there is no log."""
     try:
@@ -43,6 +60,21 @@ def tail_of(log: Path, lines: int) -> list[str]:
     except OSError:
         return []
     return text.splitlines()[-lines:]
+
+
+MOST_DISK_BYTES = 1 << 30  # In a sandbox; no check needs a hundredth of it.
+MOST_FILES = 1000  # There, too; a node has a handful.
+DISK_LOOK_S = 0.5
+
+
+@dataclass(frozen=True)
+class ShutIn:
+    """What a node in a sandbox is started with. ``dialer``: its end of the socket on which faultnet hands
+    connections to it, the same for all its lives."""
+
+    sandbox: Sandbox
+    slot: Slot
+    dialer: int
 
 
 @dataclass
@@ -59,7 +91,9 @@ class NodeProcess:
     recording: Path | None = None  # Each handler is noted down here, for ./lab replay.
     state: State = State.DOWN
     starts: int = 0
-    _process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
+    shut_in: ShutIn | None = None  # None: it is started as it is.
+    _process: Started | None = field(default=None, repr=False)
+    _looked_s: float = 0.0  # When its disk was last looked at.
     _log_start: int = 0  # Where in the log the latest start begins.
 
     @property
@@ -86,18 +120,61 @@ class NodeProcess:
             self.peer_port.hand_over()
             self.http_port.hand_over()
             try:
-                self._process = subprocess.Popen(
-                    command,
-                    stdin=subprocess.DEVNULL,
-                    stdout=log,
-                    stderr=log,
-                    start_new_session=True,
-                    cwd=self.folder,
-                )
-            except OSError as error:
+                self._process = self._started(command, log.fileno())
+            except (OSError, GraderTrouble) as error:
                 raise ClusterTrouble(f"{self.program} cannot be started: {error}") from error
-        janitor().owns_process(self._process.pid)
+        janitor().owns_process(self._process.process.pid)
         self.state = State.RUNNING
+
+    def _started(self, command: list[str], log: int) -> Started:
+        if self.shut_in is None:
+            process = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+                cwd=self.folder,
+            )
+            return Started(process, process.pid)
+        with listening(self.peer_port) as peers, listening(self.http_port) as http:
+            sockets = [peers.fileno(), http.fileno(), self.shut_in.dialer]
+            return self.shut_in.sandbox.start_node(
+                [*command, "--sockets", *map(str, sockets)],
+                self.shut_in.slot,
+                reads=[self.folder / "peers.json", self.config],
+                writes=self._writes(),
+                folder=self.data,
+                sockets=sockets,
+                log=log,
+            )
+
+    def _writes(self) -> list[Path]:
+        """The slot's own: its disk, and the file that it records in."""
+        assert self.shut_in is not None
+        self.folder.chmod(0o711)
+        for path in (self.folder / "peers.json", self.config):
+            path.chmod(0o644)  # Whatever our umask is.
+        self.data.mkdir(mode=0o700, exist_ok=True)
+        if self.recording is not None:
+            self.recording.touch()
+        writes = [self.data, *([self.recording] if self.recording is not None else [])]
+        for path in writes:
+            self.shut_in.slot.give(path)
+        return writes
+
+    def _must_keep_to_its_disk(self) -> None:
+        """A solution must not fill the disk that others are graded on."""
+        if self.shut_in is None or time.monotonic() - self._looked_s < DISK_LOOK_S:
+            return
+        self._looked_s = time.monotonic()
+        used = disk_bytes(self.data, MOST_FILES)
+        if used > MOST_DISK_BYTES and self._process is not None:
+            self._process.kill()
+            raise NodeDied(
+                f"expected: {self.name} keeps what the check gives it\nactual: its folder holds"
+                f" {used >> 20} MiB; it was ended"
+            )
 
     def wait_ready(self, deadline_s: float = READY_S) -> None:
         """Until it has printed that it serves. NodeDied if it ends before."""
@@ -110,11 +187,18 @@ class NodeProcess:
 
     def must_live(self) -> None:
         """Raises NodeDied, with the end of its log, if the process ended by itself."""
-        if self.state is State.DOWN or self._process is None or self._process.poll() is None:
+        if self.state is State.DOWN or self._process is None:
             return
-        code = self._process.returncode
+        code = self._process.poll()
+        if code is None:
+            return self._must_keep_to_its_disk()
         self._ended()
         how = f"was ended by {signal.Signals(-code).name}" if code < 0 else f"exited with code {code}"
+        if code == -signal.SIGSYS:
+            how += (
+                " (the sandbox's: it made a system call that no module may make, such as for a socket,"
+                " another process, or another one's memory)"
+            )
         last = "\n".join(f"  {line}" for line in self.last_lines(15))
         words = f"the process of {self.name} {how}, and nobody had stopped it; its last lines:\n{last}"
         if code == 2 and "ready " not in self._log_of_this_start():
@@ -124,7 +208,8 @@ class NodeProcess:
 
     def last_lines(self, most: int) -> list[str]:
         """Of its log; where it crashed, in words."""
-        return with_places(tail_of(self.log, most + MOST_FRAMES), self.program)[-most:]
+        before = self.shut_in.sandbox.tool(self.shut_in.slot, self.program) if self.shut_in else []
+        return with_places(tail_of(self.log, most + MOST_FRAMES), self.program, before)[-most:]
 
     def ended_soon(self, within_s: float = 1.0) -> bool:
         """True if it has died, or dies at once: asked when it broke a connection."""
@@ -140,12 +225,13 @@ class NodeProcess:
         if self._process is None or self.state is State.DOWN:
             raise ClusterTrouble(f"{self.name} is down: it cannot be sent {number.name}")
         self.must_live()
-        os.kill(self._process.pid, number)
+        self._process.send(number)
 
     def kill(self) -> None:
         """kill -9, and waits until the process is gone."""
         self.send(signal.SIGKILL)
         assert self._process is not None
+        self._process.kill()
         self._process.wait(GONE_S)
         self._ended()
 
@@ -193,7 +279,7 @@ class NodeProcess:
         assert self._process is not None
         self.state = State.DOWN
         try:
-            janitor().forgets_process(self._process.pid)
+            janitor().forgets_process(self._process.process.pid)
         except ClusterTrouble:
             pass  # It only knows one number too many; the process is gone.
 

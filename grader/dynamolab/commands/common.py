@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from dynamolab import formats, labs, processes, solutions, ui
+from dynamolab import formats, labs, processes, sandbox, solutions, ui
 from dynamolab.course.course import Course, of_checkout
 from dynamolab.errors import LabError
 from dynamolab.paths import REFERENCE
@@ -125,6 +125,16 @@ def write_format(arguments: argparse.Namespace, graded: Results) -> None:
     cannot say that."""
     if arguments.format is not None:
         formats.write(formats.rendered(graded, arguments.format), arguments.output)
+
+
+def add_sandbox(parser: argparse.ArgumentParser, default: str) -> None:
+    parser.add_argument(
+        "--sandbox",
+        choices=sandbox.NAMES,
+        default=default,
+        help="what the solution is built and run in: a, bubblewrap; b, where that is not allowed; auto, the"
+        f" first of them that this machine can do, or an error; off, nothing (default: {default})",
+    )
 
 
 def open_solution(

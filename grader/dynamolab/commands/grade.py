@@ -59,6 +59,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     )
     common.add_format(parser)
     common.add_course(parser)
+    common.add_sandbox(parser, "off")
     common.add_jobs(parser)
 
 
@@ -89,6 +90,7 @@ def request_of(arguments: argparse.Namespace) -> grade.Request:
         sanitize=arguments.sanitize,
         jobs=arguments.jobs,
         command=arguments.again,
+        sandbox=arguments.sandbox,
         leaderboard=arguments.leaderboard,
         on_progress=common.format_writer(arguments),
     )

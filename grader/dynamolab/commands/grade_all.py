@@ -119,4 +119,4 @@ def _words(arguments: argparse.Namespace) -> list[str]:
     for supplied in arguments.supplied:
         words += ["--with", supplied]
     words += ["--fast"] if arguments.fast else []
-    return [*words, "--seed", str(arguments.seed)]
+    return [*words, "--seed", str(arguments.seed), "--sandbox", arguments.sandbox]

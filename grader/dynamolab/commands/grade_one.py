@@ -67,6 +67,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--fast", action="store_true", help="without the checks on real processes")
     common.add_with(parser)
     common.add_seed(parser)
+    common.add_sandbox(parser, "auto")
     common.add_jobs(parser)
 
 
@@ -95,6 +96,7 @@ def options_of(arguments: argparse.Namespace) -> grade_one.Options:
         jobs=arguments.jobs or len(processes.cpus()),
         supplied=arguments.supplied,
         command=shlex.join(words),
+        sandbox=arguments.sandbox,
     )
 
 

@@ -41,6 +41,7 @@ class Options:
     supplied: Sequence[str] = ()  # As --with has it.
     command: str = ""
     on_progress: Callable[[Results], None] | None = None  # Hears how things stand, after each check.
+    sandbox: str = "off"
 
     def asked(self, digest: str) -> str:
         """Names what is graded how. Points are not in it: they are put on verdicts that are there."""
@@ -140,6 +141,7 @@ def request_for(folder: Path, out: Path, options: Options) -> grade.Request:
         secret_seeds=options.course.secret_seeds(options.labs),
         jobs=options.jobs,
         command=options.command,
+        sandbox=options.sandbox,
         quiet=True,
         folder=folder,
         on_progress=_teller(folder, out, options),
@@ -173,7 +175,9 @@ def drop_builds(request: grade.Request) -> None:
     for lab in request.labs:
         label = f"lab{lab.number}-{request.solution.folder.name}"
         modules = request.solution.modules(lab)
-        shutil.rmtree(build.solution_folder("release", modules, label), ignore_errors=True)
+        for shut_in in (False, True):
+            folder = build.solution_folder("release", modules, label, shut_in)
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _refused(why: str, solution: Path, options: Options) -> Results:
@@ -262,6 +266,7 @@ def _log(graded: Results) -> str:
         f"graded      {time.strftime('%Y-%m-%d %H:%M:%S %z')} on {platform.node()}",
         f"command     {graded.command}",
         f"seed        {graded.seed}",
+        f"sandbox     {graded.sandbox}",
         f"took        {graded.seconds:.1f} s, {cpu_seconds():.1f} s of processor time",
         "",
     ]

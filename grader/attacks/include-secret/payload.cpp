@@ -1,0 +1,3 @@
+// The compiler shows the lines that it does not understand.
+#include "/etc/passwd"
+#include "{canary}"
