@@ -2,8 +2,8 @@
 #include "attack.h"
 
 ATTACK(read_hidden_checks) {
-  attack::show("{canary}");
+  attack::show("/etc/passwd");
   attack::show("{root}/grader/dynamolab/bans.py");
   attack::show("{root}/reference/membership.cpp");
-  attack::show("/etc/passwd");
+  attack::show("{canary}");  // last: of many words only the last ones are told
 }
