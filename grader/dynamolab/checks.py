@@ -147,6 +147,53 @@ def run_program(program: Path, checks: Sequence[Check], run: Run) -> dict[str, V
     return collected.verdicts
 
 
+def run_grades(
+    program: Path, check: Check, run: Run, seeds: Sequence[int]
+) -> dict[int, Verdict]:
+    """One unit or simulator check, once with each seed, in one process with fresh hosts for each. Every
+    seed ends with a verdict; of a program that dies, those that are left are inconclusive."""
+    base = run.folder / f"{program.name}-grades"
+    results = base.with_suffix(".jsonl")
+    results.unlink(missing_ok=True)
+    command = [*_command(program, run), "--results", results, "--only", check.id]
+    command += ["--cpu", str((run.cpus or processes.cpus())[0])]
+    for seed in seeds:
+        command += ["--seed", str(seed)]
+    verdicts: dict[int, Verdict] = {}
+    lines = _Lines(results)
+    limit_s, silent_since = SECONDS_A_START, time.monotonic()
+    expired = False
+    with base.with_suffix(".log").open("wb") as log:
+        with processes.start(command, cwd=ROOT, stdout=log, stderr=log) as child:
+            while True:
+                running = child.running()
+                for line in lines.new():
+                    limit_s, silent_since = SECONDS_A_CHECK, time.monotonic()
+                    if isinstance(seed := line.get("seed"), int) and "id" in line:
+                        verdicts[seed] = _verdict(line)
+                expired = time.monotonic() > silent_since + limit_s
+                if expired or not running:
+                    break
+                time.sleep(POLL_S)
+            code = child.end()
+    why = _why_no_word(program.name, code, expired, limit_s, base.with_suffix(".log"))
+    return {seed: verdicts.get(seed) or Verdict(Outcome.INCONCLUSIVE, message=why) for seed in seeds}
+
+
+def _command(program: Path, run: Run) -> list[str | Path]:
+    """Without the seed, and what differs between the shards."""
+    command: list[str | Path] = [program, "--node", run.node, "--artifacts", run.folder]
+    if run.submission is not None:
+        command += ["--submission", run.submission]
+    if run.seeds is not None:
+        command += ["--seeds", str(run.seeds)]
+    if run.scope:
+        command += ["--scope", run.scope]
+    if not run.shrink:
+        command.append("--no-shrink")
+    return command
+
+
 def _run_shards(
     program: Path, ids: Sequence[str], run: Run, collected: _Verdicts, attempt: int
 ) -> dict[str, str]:
@@ -158,17 +205,8 @@ def _run_shards(
         running = []
         for number, shard in enumerate(shards):
             base = run.folder / f"{program.name}-{attempt}-{number}"
-            command: list[str | Path] = [program, "--node", run.node, "--seed", str(run.seed)]
-            if run.submission is not None:
-                command += ["--submission", run.submission]
-            if run.seeds is not None:
-                command += ["--seeds", str(run.seeds)]
+            command = [*_command(program, run), "--seed", str(run.seed)]
             command += ["--results", base.with_suffix(".jsonl")]
-            if run.scope:
-                command += ["--scope", run.scope]
-            if not run.shrink:
-                command.append("--no-shrink")
-            command += ["--artifacts", run.folder]
             command += ["--cpu", str(cpus[number % len(cpus)])]
             for identifier in shard:
                 command += ["--only", identifier]

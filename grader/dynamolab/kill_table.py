@@ -5,15 +5,17 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from dynamolab import build, mutants
+from dynamolab.checks import Verdict
 from dynamolab.errors import LabError
-from dynamolab.labs import read_json
+from dynamolab.labs import Check, read_json
 from dynamolab.mutants import Mutant
+from dynamolab.results import Outcome
 
 # A check takes its seeds from the first on, at most some hundreds: so no two grades share one.
 SEEDS_APART = 10_000
@@ -57,25 +59,29 @@ def seeds(first: int, grades: int) -> list[int]:
     return [first + SEEDS_APART * grade for grade in range(grades)]
 
 
-def kill(
-    mutant: Mutant,
-    first_seed: int,
-    grades: int,
-    judge: Callable[[int], mutants.Caught],
-) -> Kills:
-    """Grades it so many times. A grade that has trouble of its own ends it: no catch, and no miss."""
+Judge = Callable[[Check, Sequence[int]], Mapping[int, Verdict]]
+
+
+def kill(mutant: Mutant, first_seed: int, grades: int, judge: Judge) -> Kills:
+    """Grades it so many times: each check with the seeds of all grades that no check before it ended. A
+    grade that has trouble and no catch is neither a catch nor a miss."""
     kills = Kills(mutant, first_seed)
-    for seed in seeds(first_seed, grades):
-        caught = judge(seed)
-        by = [check for check in caught.caught_by if check in mutant.expected]
-        if caught.trouble and not by and not caught.caught_by:
-            kills.trouble = f"seed {seed}: {caught.trouble}"
-            return kills
-        kills.grades += 1
-        if by:
-            kills.caught[by[0]] += 1
-        else:
-            kills.missed.append(seed)
+    left = seeds(first_seed, grades)
+    trouble: dict[int, str] = {}
+    for check in mutants.expected_checks(mutant):
+        if not left:
+            break
+        verdicts = judge(check, left)
+        for seed in left:
+            if verdicts[seed].outcome is Outcome.FAIL:
+                kills.caught[check.id] += 1
+            elif verdicts[seed].outcome is Outcome.INCONCLUSIVE:
+                trouble.setdefault(seed, f"{check.id}: {verdicts[seed].message}")
+        left = [seed for seed in left if verdicts[seed].outcome is not Outcome.FAIL]
+    kills.missed = [seed for seed in left if seed not in trouble]
+    kills.grades = sum(kills.caught.values()) + len(kills.missed)
+    if unjudged := [seed for seed in left if seed in trouble]:
+        kills.trouble = f"seed {unjudged[0]}: {trouble[unjudged[0]]}"
     return kills
 
 
@@ -85,8 +91,10 @@ def kill_all(
     """In the order in which they end."""
 
     def one(mutant: Mutant, node: Path, cpu: int) -> Kills:
-        def judge(seed: int) -> mutants.Caught:
-            return mutants.judge_expected(mutant, node, framework, seed=seed, cpus=(cpu,))
+        def judge(check: Check, seeds: Sequence[int]) -> dict[int, Verdict]:
+            return mutants.judge_with_seeds(
+                mutant, check, node, framework, seeds=seeds, cpus=(cpu,)
+            )
 
         return kill(mutant, first_seed, grades, judge)
 

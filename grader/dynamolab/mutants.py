@@ -34,6 +34,7 @@ class Mutant:
     expected: tuple[str, ...]
     properties: tuple[str, ...]
     needs: str = ""  # What must come together before it shows; empty: nothing out of the ordinary.
+    untold: str = ""  # Why no story of it can be kept; empty: one is.
 
     @property
     def name(self) -> str:
@@ -47,7 +48,7 @@ class Caught:
     mutant: Mutant
     caught_by: list[str] = field(default_factory=list)
     trouble: str = ""
-    story: str = ""  # What a student reads of it; empty: none that is the same each time.
+    stories: list[str] = field(default_factory=list)  # What a student reads of it, grade by grade.
 
     @property
     def survived(self) -> bool:
@@ -83,8 +84,9 @@ def load(labs: Sequence[Lab], chosen: Sequence[Lab] = ()) -> list[Mutant]:
         if not path.with_name("change.patch").is_file():
             raise LabError(f"{shown(path.with_name('change.patch'))} is missing")
         expected, properties = tuple(document["expected"]), tuple(document["properties"])
-        title, why, needs = document["title"], document["why"], document.get("needs", "")
-        found.append(Mutant(path.parent, lab, title, why, expected, properties, needs))
+        title, why = document["title"], document["why"]
+        needs, untold = document.get("needs", ""), document.get("untold", "")
+        found.append(Mutant(path.parent, lab, title, why, expected, properties, needs, untold))
     return [mutant for mutant in found if not chosen or mutant.lab in chosen]
 
 
@@ -174,7 +176,7 @@ def judge_expected(
 ) -> Caught:
     """The checks that are said to catch it, one by one, the cheapest first, until one does."""
     caught = Caught(mutant)
-    for check in _cheapest_first(_expected(mutant)):
+    for check in expected_checks(mutant):
         _judge_by(caught, [check], node, framework, seed, cpus)
         if not caught.survived:
             break
@@ -192,7 +194,8 @@ def _judge_by(
     """Runs these checks together, and notes down which of them catch it."""
     verdicts = _run(caught.mutant, by, node, framework, seed, cpus)
     expected = {check.id: check for check in by if check.id in caught.mutant.expected}
-    caught.story = caught.story or stories.story_of(verdicts, expected)
+    if not caught.stories and (story := stories.story_of(verdicts, expected)):
+        caught.stories.append(story)
     for check, verdict in verdicts.items():
         if verdict.outcome is Outcome.FAIL:
             caught.caught_by.append(check)
@@ -204,9 +207,40 @@ def _expected(mutant: Mutant) -> list[Check]:
     return [check for check in mutant.lab.checks if check.id in mutant.expected]
 
 
-def _cheapest_first(expected: Sequence[Check]) -> list[Check]:
+def expected_checks(mutant: Mutant) -> list[Check]:
+    """Those that are said to catch it, the cheapest first."""
     order = ("unit", "sim", "explore", "plan", "cluster")
-    return sorted(expected, key=lambda check: order.index(check.kind))
+    return sorted(_expected(mutant), key=lambda check: order.index(check.kind))
+
+
+def judge_with_seeds(
+    mutant: Mutant,
+    check: Check,
+    node: Path,
+    framework: build.Framework,
+    *,
+    seeds: Sequence[int],
+    cpus: tuple[int, ...],
+) -> dict[int, checks.Verdict]:
+    """One check with many seeds; failures are told as they are met, and none is shrunk. Real processes,
+    which mostly wait, run with several seeds side by side."""
+    if check.kind != "cluster":
+        with working_folder(BUILD / "mutants" / mutant.name / "run") as folder:
+            run = checks.Run(node, folder, submission=_plans(mutant), shrink=False, cpus=cpus)
+            program = framework.checks_binary(mutant.lab.number)
+            return checks.run_grades(program, check, run, seeds)
+
+    def one(seed: int) -> checks.Verdict:
+        run = _run(mutant, [check], node, framework, seed, cpus, f"run-{seed}")
+        return run[check.id]
+
+    with ThreadPoolExecutor(checks.CLUSTER_WORKERS) as pool:
+        return dict(zip(seeds, pool.map(one, seeds), strict=True))
+
+
+def _plans(mutant: Mutant) -> Path | None:
+    """A plan of the reference's must find the wrong store that it is made for."""
+    return None if mutant.lab.has_module else REFERENCE / mutant.lab.file
 
 
 def _run(
@@ -216,13 +250,13 @@ def _run(
     framework: build.Framework,
     seed: int,
     cpus: tuple[int, ...],
+    folder_name: str = "run",
 ) -> dict[str, checks.Verdict]:
     verdicts: dict[str, checks.Verdict] = {}
-    with working_folder(BUILD / "mutants" / mutant.name / "run") as folder:
-        # A plan of the reference's must find the wrong store that it is made for.
-        plans = None if mutant.lab.has_module else REFERENCE / mutant.lab.file
+    with working_folder(BUILD / "mutants" / mutant.name / folder_name) as folder:
+        shrink = seed == stories.SEED
         run = checks.Run(
-            node, folder, seed, plans, jobs=len(cpus), shrink=seed == stories.SEED, cpus=cpus
+            node, folder, seed, _plans(mutant), jobs=len(cpus), shrink=shrink, cpus=cpus
         )
         if simulated := [check for check in stage if check.kind != "cluster"]:
             verdicts |= checks.run_program(
@@ -243,12 +277,18 @@ def judge_all(
     everything: bool,
     seed: int,
     on_step: Callable[[int, str], None],
+    tellings: int = 1,
 ) -> list[Caught]:
-    """Compiles and judges several at a time, one core each. In the order of ``mutants``."""
+    """Compiles and judges several at a time, one core each. In the order of ``mutants``. Each is graded
+    until its story was told ``tellings`` times."""
     results: dict[str, Caught] = {}
 
     def one(mutant: Mutant, node: Path, cpu: int) -> Caught:
-        return judge(mutant, node, framework, everything=everything, seed=seed, cpus=(cpu,))
+        caught = judge(mutant, node, framework, everything=everything, seed=seed, cpus=(cpu,))
+        while 0 < len(caught.stories) < tellings:
+            again = judge_expected(mutant, node, framework, seed=seed, cpus=(cpu,))
+            caught.stories += again.stories or [""]
+        return caught
 
     def trouble(mutant: Mutant, error: LabError) -> Caught:
         return Caught(mutant, trouble=str(error))

@@ -98,7 +98,7 @@ def known_wrong(framework: build.Framework, labs: Sequence[Lab], say: Say) -> St
     )
     for one in caught:
         if one.as_expected:
-            changed = stories.problem(one.mutant.folder, one.story)
+            changed = stories.problem(one.mutant.folder, one.stories)
             if changed:
                 stage.failed.append((f"mutant {one.mutant.name}", changed))
             else:

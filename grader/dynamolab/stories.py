@@ -2,12 +2,14 @@
 
 A story is the message of the first check that is said to catch it, of those that run in one process:
 what real processes do is told another way each time. Grading the known-wrong solutions compares them, so
-that no change of the story teller goes unread."""
+that no change of the story teller goes unread. A known-wrong solution without one says why, as
+``untold`` in its mutant.json."""
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from dynamolab.checks import Verdict
@@ -16,30 +18,36 @@ from dynamolab.paths import ROOT
 from dynamolab.results import Outcome
 
 FILE = "story.txt"
-KINDS = ("unit", "sim")
+KINDS = ("unit", "sim", "explore", "plan")
 SEED = 1  # Another one begins elsewhere, and tells another run.
 SHOWN_LINES = 12
-DEATH = "the node's process goes on"  # What is expected of a node that died (grader/sim/story.cpp).
+
+# Of a death (grader/sim/death.cpp): what is the compiler's, the loader's and the machine's to say.
+_PLACE = re.compile(r"(\.cpp):\d+(?:, in .*$)?", re.MULTILINE)
+_ADDRESS = re.compile(r"\b0x[0-9a-f]+")
 
 
 def story_of(verdicts: Mapping[str, Verdict], checks: Mapping[str, Check]) -> str:
-    """The first failure's check and message. Empty if there is none, or if the solution died: how and where
-    is for the compiler to say, and each says it in its own way."""
+    """The first failure's check and message; empty if there is none."""
     for name, verdict in verdicts.items():
         check = checks.get(name)
         if check is None or check.kind not in KINDS or verdict.outcome is not Outcome.FAIL:
             continue
-        text = f"{name}\n\n{verdict.message.strip()}\n"
-        return "" if any(word in text for word in (".cpp:", DEATH, str(ROOT))) else text
+        return f"{name}\n\n{_anywhere(verdict.message)}\n"
     return ""
 
 
-def write(folder: Path, *stories: str) -> bool:
+def _anywhere(message: str) -> str:
+    """As it is told on every machine: a death names a file, but no line or address there."""
+    text = message.strip("\n").replace(f"{ROOT}/", "")
+    return _ADDRESS.sub("0x…", _PLACE.sub(r"\1", text))
+
+
+def write(folder: Path, told: Sequence[str]) -> bool:
     """Keeps what was told each time. Where that was not the same (a rank by address, a hash seeded anew in
     each process) none is kept. False: there was nothing to change."""
     path = folder / FILE
-    told = set(stories)
-    story = told.pop() if len(told) == 1 else ""
+    story = told[0] if len(set(told)) == 1 else ""
     if story == (path.read_text(encoding="utf-8") if path.is_file() else ""):
         return False
     if story:
@@ -49,16 +57,28 @@ def write(folder: Path, *stories: str) -> bool:
     return True
 
 
-def problem(folder: Path, story: str) -> str:
+def unkept(told: Sequence[str]) -> str:
+    """Why none is kept, for who has to say it in mutant.json; empty: one is."""
+    if not told:
+        return "caught by real processes alone"
+    if len(set(told)) > 1:
+        return f"told another way the second time:\n{_changes(told[0], told[1], SHOWN_LINES)}"
+    return ""
+
+
+def problem(folder: Path, told: Sequence[str]) -> str:
     """How it differs from what is kept; empty: not, or none is kept."""
     path = folder / FILE
     if not path.is_file():
         return ""
-    kept = path.read_text(encoding="utf-8")
+    kept, story = path.read_text(encoding="utf-8"), told[0] if told else ""
     if kept == story:
         return ""
+    return f"its story is another one (./lab mutants --write-stories keeps it):\n{_changes(kept, story, SHOWN_LINES)}"
+
+
+def _changes(kept: str, story: str, most: int) -> str:
     changes = difflib.unified_diff(
         kept.splitlines(), story.splitlines(), FILE, "now", "", "", 1, ""
     )
-    told = "\n".join(list(changes)[:SHOWN_LINES])
-    return f"its story is another one (./lab mutants --write-stories keeps it):\n{told}"
+    return "\n".join(list(changes)[:most])

@@ -23,6 +23,7 @@ namespace {
 struct Arguments {
   Checks::Options checks;
   ProcessOptions host;
+  std::vector<std::uint64_t> seeds = {1};  ///< All checks run once for each.
   std::vector<std::string> only;
   std::string shard;
   std::string results;
@@ -82,7 +83,8 @@ std::vector<std::string> chosen(const Arguments& arguments) {
 /// where.
 class Reporter final : public testing::EmptyTestEventListener {
  public:
-  explicit Reporter(const std::string& results) {
+  Reporter(const std::string& results, std::vector<std::uint64_t> seeds)
+      : seeds_(std::move(seeds)) {
     if (results.empty()) return;
     file_.open(results, std::ios::app);
     if (!file_) throw BadArguments("--results " + results + ": it cannot be written");
@@ -92,6 +94,10 @@ class Reporter final : public testing::EmptyTestEventListener {
   bool any_trouble() const { return trouble_; }
 
  private:
+  void OnTestIterationStart(const testing::UnitTest& /*all*/, int iteration) override {
+    Checks::here().begin_grade(seeds_.at(static_cast<std::size_t>(iteration)));
+  }
+
   void OnTestStart(const testing::TestInfo& test) override {
     Checks::here().begin(id_of(test));
     broken_.clear();
@@ -120,6 +126,7 @@ class Reporter final : public testing::EmptyTestEventListener {
     failed_ = failed_ || outcome == "fail";
     trouble_ = trouble_ || outcome == "inconclusive";
     Json verdict = {{"id", checks.id()},
+                    {"seed", checks.options().seed},
                     {"outcome", outcome},
                     {"seconds", seconds.count()},
                     {"message", checks.message()},
@@ -163,6 +170,7 @@ class Reporter final : public testing::EmptyTestEventListener {
     }
   }
 
+  const std::vector<std::uint64_t> seeds_;
   std::ofstream file_;
   std::string broken_;  ///< The first broken assertion.
   bool thrown_ = false;
@@ -177,7 +185,9 @@ std::optional<int> parse(int argc, char** argv, Arguments& arguments) {
   std::uint64_t seeds = 0;
   app.add_option("--node", arguments.host.node_binary, "The solution's dynamo-node");
   app.add_option("--only", arguments.only, "A check's id; may be repeated");
-  app.add_option("--seed", arguments.checks.seed, "Seed of the first world of each check")
+  app.add_option("--seed", arguments.seeds,
+                 "Seed of the first world of each check; may be repeated: all checks run once for "
+                 "each, as in a program of its own")
       ->capture_default_str();
   app.add_option("--seeds", seeds, "At least so many worlds, where a check asks for fewer")
       ->check(CLI::Range(1, 1000000));
@@ -245,6 +255,7 @@ int run(int argc, char** argv) {
   for (const std::string& id : ids) filter += (filter.empty() ? "" : ":") + id;
   GTEST_FLAG_SET(filter, filter.empty() ? "-*" : filter);
   GTEST_FLAG_SET(catch_exceptions, true);
+  GTEST_FLAG_SET(repeat, static_cast<int>(arguments.seeds.size()));
 
   Checks checks(arguments.checks, [&](bool perturb) -> std::unique_ptr<Host> {
     if (arguments.linked) return linked_host_factory();
@@ -254,7 +265,7 @@ int run(int argc, char** argv) {
   });
   testing::TestEventListeners& listeners = testing::UnitTest::GetInstance()->listeners();
   delete listeners.Release(listeners.default_result_printer());
-  auto* reporter = new Reporter(arguments.results);
+  auto* reporter = new Reporter(arguments.results, arguments.seeds);
   listeners.Append(reporter);  // GoogleTest owns it
   if (RUN_ALL_TESTS() < 0) return 2;
   if (reporter->any_trouble()) return 2;

@@ -1,8 +1,11 @@
 #include "sim/checks.h"
 
 #include "sim/check.h"
+#include "sim/retell.h"
 
 #include <stdexcept>
+
+#include "core/json.h"
 
 namespace dynamo::sim {
 
@@ -20,12 +23,30 @@ std::vector<Host*> HostPool::take(std::size_t count, bool perturb) {
   return taken;
 }
 
+void HostPool::clear() {
+  plain_.clear();
+  perturbed_.clear();
+}
+
 void UnitSteps::add(Words words) {
   if (last_.size() == kMost) {
     last_.pop_front();
     ++dropped_;
   }
-  last_.push_back({std::move(words), nullptr});
+  last_.push_back({std::move(words), nullptr, Duration(0)});
+}
+
+void UnitSteps::add_time(const std::string& who, Duration time) {
+  if (time <= Duration(0)) return;
+  const bool goes_on = !last_.empty() && last_.back().time > Duration(0) && !last_.back().result &&
+                       last_.back().words() == who;
+  if (!goes_on) add([who] { return who; });
+  last_.back().time += time;
+}
+
+void UnitSteps::retell(std::size_t count, Words words) {
+  for (; count > 0 && !last_.empty(); --count) last_.pop_back();
+  if (words) add(std::move(words));
 }
 
 void UnitSteps::add_result(Words words) {
@@ -37,13 +58,36 @@ void UnitSteps::clear() {
   dropped_ = 0;
 }
 
-std::vector<std::string> UnitSteps::told() const {
-  std::vector<std::string> all;
-  if (dropped_ != 0) all.push_back("… after " + std::to_string(dropped_) + " earlier steps:");
-  for (const UnitStep& step : last_)
-    all.push_back(step.words() + (step.result ? step.result() : ""));
-  return all;
+void UnitSteps::passed(std::size_t kept) {
+  while (last_.size() > kept) {
+    last_.pop_front();
+    ++dropped_;
+  }
 }
+
+UnitStory UnitSteps::told() const {
+  constexpr std::size_t kColumns = 100;  // what came of a longer step has a line of its own
+  UnitStory story;
+  story.before = dropped_;
+  for (const UnitStep& step : last_) {
+    std::string words = step.words();
+    if (step.time > Duration(0)) words += json::text(json::to(step.time)) + " ms pass";
+    const std::string result = step.result ? step.result() : "";
+    if (!result.empty() && words.size() + result.size() > kColumns) words += "\n    ";
+    story.steps.push_back(words + result);
+  }
+  return story;
+}
+
+void passed(std::size_t kept) { Checks::here().steps().passed(kept); }
+
+void retell(std::size_t steps, const std::string& words) {
+  UnitSteps::Words told;
+  if (!words.empty()) told = [words] { return words; };
+  Checks::here().steps().retell(steps, std::move(told));
+}
+
+void retell_all(const std::string& words) { retell(Checks::here().steps().size(), words); }
 
 Checks::Checks(Options options, HostPool::Factory factory)
     : options_(std::move(options)), hosts_(std::move(factory)) {
@@ -62,6 +106,11 @@ const std::filesystem::path& submission() {
   const std::filesystem::path& file = Checks::here().options().submission;
   if (file.empty()) throw GraderTrouble("--submission FILE is missing: this check is about a file");
   return file;
+}
+
+void Checks::begin_grade(std::uint64_t seed) {
+  options_.seed = seed;
+  hosts_.clear();
 }
 
 void Checks::begin(const std::string& id) {

@@ -12,6 +12,7 @@
 
 #include "sim/host.h"
 #include "sim/replay_file.h"
+#include "sim/story.h"
 
 namespace dynamo::sim {
 
@@ -24,6 +25,8 @@ class HostPool {
 
   /// The same `count` hosts each time.
   std::vector<Host*> take(std::size_t count, bool perturb = false);
+  /// Ends them all; the next ones are fresh.
+  void clear();
 
  private:
   Factory factory_;
@@ -38,14 +41,22 @@ class UnitSteps {
   void add(Words words);
   /// More words for the last step: what came of it.
   void add_result(Words words);
+  /// Time that passes, after what `who` says; together with what has just passed there.
+  void add_time(const std::string& who, Duration time);
+  /// The last `count` steps, in other words; without words they are forgotten.
+  void retell(std::size_t count, Words words);
+  std::size_t size() const { return last_.size(); }
+  /// All but the last `kept` were right, and have no part in what comes: they are only counted.
+  void passed(std::size_t kept);
   void clear();
-  std::vector<std::string> told() const;
+  UnitStory told() const;
 
  private:
   static constexpr std::size_t kMost = 40;  ///< A story is short; loops of checks are not.
   struct UnitStep {
     Words words;
     Words result;
+    Duration time{0};  ///< Of a step that is nothing but time.
   };
   std::deque<UnitStep> last_;
   std::size_t dropped_ = 0;
@@ -79,6 +90,9 @@ class Checks {
 
   const Options& options() const { return options_; }
   HostPool& hosts() { return hosts_; }
+
+  /// All checks begin once more, with this seed, and hosts of their own.
+  void begin_grade(std::uint64_t seed);
 
   // One test after the other.
   void begin(const std::string& id);

@@ -36,12 +36,14 @@ struct Lone::State {
   std::map<std::pair<Instant, std::uint64_t>, TimerId> timers;  ///< Due, in the order of setting.
   std::uint64_t timers_set = 0;
   std::map<RequestToken, std::string> replies;
-  bool many = false;
-  bool host_died = false;  ///< And began anew, without this node.
+  std::map<RequestToken, MessageType> asked;
+  RequestToken asking = 0;  ///< The request whose handler runs; 0: none.
+  std::string which;        ///< Of several: how the story names it.
+  bool host_died = false;   ///< And began anew, without this node.
 
   void tell(UnitSteps::Words words) {
-    if (many) {
-      words = [words = std::move(words), self = setup.self] { return self + ": " + words(); };
+    if (!which.empty()) {
+      words = [words = std::move(words), which = which] { return which + words(); };
     }
     Checks::here().steps().add(std::move(words));
   }
@@ -84,6 +86,7 @@ struct Lone::State {
           break;
         case Effect::Kind::reply:
           replies[effect.id] = effect.bytes;
+          tell_reply(effect.id, effect.bytes);
           break;
         case Effect::Kind::set_timer:
           if (timers.size() >= kMostTimers)
@@ -102,8 +105,27 @@ struct Lone::State {
     }
   }
 
+  /// At once, it is what came of the request; else a step of its own.
+  void tell_reply(RequestToken token, const std::string& bytes) {
+    const auto type = asked.find(token);
+    if (type == asked.end()) return;
+    const auto words = [type = type->second, bytes] {
+      const std::string said =
+          in_words(message_to_json(type, true, bytes).value_or("malformed"), 140);
+      return said.empty() ? "done" : said;
+    };
+    if (token == asking) {
+      Checks::here().steps().add_result([words] { return " → " + words(); });
+    } else {
+      tell([words, type = type->second] {
+        return "it answers the " + name_of_message(type) + ": " + words();
+      });
+    }
+  }
+
   void make() {
     calls.clear();
+    asked.clear();
     timers.clear();
     replies.clear();
     handlers = 0;
@@ -114,20 +136,11 @@ struct Lone::State {
 
 namespace {
 
-/// What a request says, beside what its sender knows of the members: " {vnode 3, paths [0, 7]}"
+/// What a request says: " {vnode 3, paths [0, 7]}"
 std::string request_words(const Lone::Call& call) {
   constexpr std::size_t kMost = 100;
   const std::string text = message_to_json(call.type, false, call.bytes).value_or("");
-  Json said = json::parse(text);
-  if (!said.is_object()) return "";
-  bool events = false;
-  if (said.contains("known")) {
-    const Json& known = said["known"];
-    events = known.is_object() && known.contains("events") && !known["events"].empty();
-    said.erase("known");
-  }
-  std::string told = said.empty() ? "" : in_words(json::text(said), kMost);
-  if (events) told += told.empty() ? "with events" : ", with events";
+  const std::string told = text.empty() ? "" : in_words(text, kMost);
   return told.empty() ? "" : " {" + told + "}";
 }
 
@@ -143,9 +156,13 @@ Lone::Lone(NodeSetup setup) : state_(std::make_unique<State>()) {
   state_->setup = std::move(setup);
   state_->host = Checks::here().hosts().take(1).front();
   state_->slot = next_slot++;
-  state_->many = state_->slot != kFirstSlot;
-  // No other one lives: what came before was another scenario, and it passed.
-  if (!state_->many) Checks::here().steps().clear();
+  const Slot others = state_->slot - kFirstSlot;
+  if (others == 0) {  // what came before was another scenario, and it passed
+    Checks::here().steps().clear();
+  } else {  // a name of its own, or all of them are n1
+    const NodeId& self = state_->setup.self;
+    state_->which = (self == "n1" ? "node no. " + std::to_string(others + 1) : self) + ": ";
+  }
   state_->make();
 }
 
@@ -178,7 +195,7 @@ void Lone::configure(const NodeConfig& config) {
 
 void Lone::advance(Duration time) {
   const Instant end = state_->now + time;
-  say(json::text(json::to(time)) + " ms pass");
+  Checks::here().steps().add_time(state_->which, time);
   std::size_t fired = 0;
   while (!state_->timers.empty() && state_->timers.begin()->first.first <= end) {
     if (++fired > kMostTimers)
@@ -212,7 +229,8 @@ void Lone::end_call(CallId id, const Result<std::string>& outcome) {
            (outcome.ok()
                 ? " is answered: " +
                       in_words(
-                          message_to_json(call.type, true, outcome.value()).value_or("malformed"))
+                          message_to_json(call.type, true, outcome.value()).value_or("malformed"),
+                          100)
                 : " ends: " + name_of(outcome.error().code));
   });
   state_->calls.erase(call);
@@ -233,7 +251,7 @@ std::vector<std::string> Lone::map_raw(MethodId method, const std::vector<std::s
     state_->host->invoke(state_->slot, state_->moment(), method, call);
   state_->tell([method, first = args.front(), count = args.size()] {
     const std::string call =
-        method_name(method) + arguments_in_words(arguments_text(method, first));
+        method_name(method) + arguments_in_words(arguments_text(method, first), 130);
     return count == 1 ? call : std::to_string(count) + " calls, the first of them " + call;
   });
   for (Handled& handled : state_->cross()) {
@@ -245,7 +263,7 @@ std::vector<std::string> Lone::map_raw(MethodId method, const std::vector<std::s
   }
   if (args.size() == 1) {
     Checks::here().steps().add_result([method, result = results.front()] {
-      const std::string answer = in_words(result_text(method, result));
+      const std::string answer = in_words(result_text(method, result), 140);
       return answer == "done" ? "" : " → " + answer;
     });
   }
@@ -255,20 +273,22 @@ std::vector<std::string> Lone::map_raw(MethodId method, const std::vector<std::s
 RequestToken Lone::ask_raw(const NodeId& from, MessageType type, const std::string& bytes) {
   const RequestToken token = ++state_->tokens;
   state_->tell([from, type, bytes] {
-    return "a " + name_of_message(type) + " from " + from + ": " +
-           in_words(message_to_json(type, false, bytes).value_or("malformed"));
+    const std::string name = name_of_message(type);
+    const bool vowel = name.find_first_of("AEIOU") == 0;
+    return (vowel ? "an " : "a ") + name + " from " + (from == "client" ? "a client" : from) +
+           ": " + in_words(message_to_json(type, false, bytes).value_or("malformed"), 130);
   });
+  state_->asked[token] = type;
+  state_->asking = token;
   state_->host->request(state_->slot, state_->moment(), token, from, type, bytes);
   state_->cross();
+  state_->asking = 0;
   return token;
 }
 
-std::optional<std::string> Lone::answered_raw(RequestToken token, MessageType type) {
+std::optional<std::string> Lone::answered_raw(RequestToken token, MessageType /*type*/) {
   const auto reply = state_->replies.find(token);
   if (reply == state_->replies.end()) return std::nullopt;
-  Checks::here().steps().add_result([type, bytes = reply->second] {
-    return " → " + in_words(message_to_json(type, true, bytes).value_or("malformed"));
-  });
   return reply->second;
 }
 

@@ -13,7 +13,6 @@ namespace dynamo::sim {
 namespace {
 
 constexpr std::size_t kLines = 24;
-constexpr const char* kNotWritten = "not written yet: ";  // as a death begins (sim/death.h)
 
 /// A line that may be told. Rank 1: what operators, faults and the check do; 2: what changes a disk
 /// or brings news; 3: notes and silence. Rank 0 is counted only.
@@ -23,6 +22,8 @@ struct Line {
   std::string text;  ///< For rank 0: the plural of what is counted.
   bool told = false;
   std::size_t more = 0;  ///< Lines like it that came right after, and are only counted.
+  std::vector<std::pair<NodeId, NodeId>> links;  ///< Cut or healed at one moment.
+  std::size_t in_turn = 1;  ///< They are like this and the lines before it, so many in turn.
 };
 
 /// "n2 starts" and "n3 starts" are alike: what differs are numbers.
@@ -56,17 +57,59 @@ void fold(std::vector<Line>& lines) {
   lines = std::move(folded);
 }
 
-std::string more_like_it(const Line& line) {
-  return line.more == 0 ? "" : "     … " + std::to_string(line.more) + " more like this …\n";
+/// How often the `length` lines from `begin` on come in a row, alike.
+std::size_t turns(const std::vector<std::string>& shapes, std::size_t begin, std::size_t length) {
+  std::size_t count = 1;
+  const auto first = shapes.begin() + static_cast<std::ptrdiff_t>(begin);
+  const auto size = static_cast<std::ptrdiff_t>(length);
+  for (std::size_t at = begin + length; at + length <= shapes.size(); at += length, ++count) {
+    const auto next = shapes.begin() + static_cast<std::ptrdiff_t>(at);
+    if (!std::equal(first, first + size, next, next + size)) break;
+  }
+  return count;
 }
 
-/// "n2 → [n1, n3]" where several cuts (or heals) of one moment stand side by side.
+/// What goes round and round (time passes, a call ends, another one ends, time passes …) is told
+/// once, and then counted.
+void fold_turns(std::vector<Line>& lines) {
+  constexpr std::size_t kLongest = 6;
+  constexpr std::size_t kFewest = 3;
+  std::vector<std::string> shapes;
+  shapes.reserve(lines.size());
+  for (const Line& line : lines) {
+    const bool counts = line.more != 0;  // already, and so is like no other
+    shapes.push_back(counts ? std::to_string(shapes.size()) : shape_of(line.text));
+  }
+  std::vector<Line> folded;
+  for (std::size_t begin = 0; begin < lines.size();) {
+    std::size_t length = 2;
+    while (length <= kLongest && turns(shapes, begin, length) < kFewest) ++length;
+    const std::size_t count = length <= kLongest ? turns(shapes, begin, length) : 1;
+    const std::size_t told = length <= kLongest ? length : 1;
+    for (std::size_t i = begin; i < begin + told; ++i) folded.push_back(std::move(lines[i]));
+    if (count > 1) {
+      folded.back().more = (count - 1) * length;
+      folded.back().in_turn = length;
+    }
+    begin += told * count;
+  }
+  lines = std::move(folded);
+}
+
+std::string more_like_it(const Line& line) {
+  if (line.more == 0) return "";
+  if (line.in_turn == 1) return "     … " + std::to_string(line.more) + " more like this …\n";
+  return "     … these " + std::to_string(line.in_turn) + " in turn, " +
+         std::to_string(line.more / line.in_turn) + " times more …\n";
+}
+
+/// Several cuts (or heals) of one moment, side by side, are one line.
 bool merge_links(std::vector<Line>& lines, const Step& step, const Step* before) {
   if (lines.empty() || before == nullptr || before->kind != step.kind || before->at != step.at)
     return false;
   if (step.kind != Step::Kind::cut && step.kind != Step::Kind::heal) return false;
   if (step.node.empty() || before->node.empty()) return false;
-  lines.back().text += ", " + step.node + " → " + step.peer;
+  lines.back().links.emplace_back(step.node, step.peer);
   return true;
 }
 
@@ -243,7 +286,13 @@ std::vector<Line> lines_of(const std::vector<Step>& steps) {
       continue;
     }
     lines.push_back(line_of(steps, i, marks[i]));
+    const bool link = step.kind == Step::Kind::cut || step.kind == Step::Kind::heal;
+    if (link && !step.node.empty()) lines.back().links = {{step.node, step.peer}};
     before = &step;
+  }
+  for (Line& line : lines) {
+    if (line.links.size() < 2) continue;
+    line.text = line.text.substr(0, line.text.find(':')) + links_words(line.links);
   }
   return lines;
 }
@@ -311,30 +360,10 @@ std::string numbered(std::size_t number) {
   return text.append(". ");
 }
 
-std::string ending(const StoryEnd& end) {
-  std::string text;
-  const auto indented = [](std::string words) {
-    while (!words.empty() && words.back() == '\n') words.pop_back();
-    for (std::size_t at = 0; (at = words.find('\n', at)) != words.npos; at += 1)
-      words.replace(at, 1, "\n            ");
-    return words;
-  };
-  if (end.expected.empty() && end.actual.rfind(kNotWritten, 0) == 0)
-    return "  " + end.actual + "\n";
-  if (!end.expected.empty()) text += "  expected: " + indented(end.expected) + "\n";
-  text += "  actual:   " + indented(end.actual) + "\n";
-  return text;
-}
-
 }  // namespace
 
 bool ends_beginning(const std::vector<Step>& steps, std::size_t& i) {
   return beginning_at(steps, i) != nullptr;
-}
-
-StoryEnd end_of_death(const std::string& death) {
-  const bool unwritten = death.rfind(kNotWritten, 0) == 0;
-  return {unwritten ? "" : "the node's process goes on", death};
 }
 
 std::string tell(const std::vector<Step>& steps, const StoryEnd& end) {
@@ -375,16 +404,24 @@ std::string tell(const std::vector<Step>& steps, const StoryEnd& end) {
   return text + ending(end);
 }
 
-std::string tell(const std::vector<std::string>& steps, const StoryEnd& end) {
+std::string tell(const UnitStory& story, const StoryEnd& end) {
   std::vector<Line> lines;
-  lines.reserve(steps.size());
-  for (const std::string& step : steps) lines.push_back({{}, 1, step});
+  lines.reserve(story.steps.size());
+  for (const std::string& step : story.steps) lines.push_back({{}, 1, step});
   fold(lines);
-  const std::size_t from = lines.size() > kLines ? lines.size() - kLines : 0;
+  fold_turns(lines);
+  std::size_t from = lines.size();
+  for (std::size_t height = 0; from > 0; --from) {
+    const Line& line = lines[from - 1];
+    height += 1 + static_cast<std::size_t>(std::count(line.text.begin(), line.text.end(), '\n'));
+    height += line.more == 0 ? 0 : 1;
+    if (height > kLines) break;
+  }
   std::string text;
-  std::size_t number = 1;
+  std::size_t number = story.before + 1;
   for (std::size_t i = 0; i < from; ++i) number += 1 + lines[i].more;
-  if (number != 1) text += "     … " + std::to_string(number - 1) + " earlier steps …\n";
+  if (number == 2) text += "     … 1 earlier step …\n";
+  if (number > 2) text += "     … " + std::to_string(number - 1) + " earlier steps …\n";
   for (std::size_t i = from; i < lines.size(); ++i) {
     text += numbered(number) + lines[i].text + "\n" + more_like_it(lines[i]);
     number += 1 + lines[i].more;

@@ -32,7 +32,13 @@ std::string in_words(const std::string& text, std::size_t most = 160);
 /// A JSON list as the arguments of a call: "(n2, [n1, n3])".
 std::string arguments_in_words(const std::string& text, std::size_t most = 160);
 
-/// Numbered lines for the unit checks.
-std::string tell(const std::vector<std::string>& steps, const StoryEnd& end);
+/// What a unit check did: the last steps, after `before` others.
+struct UnitStory {
+  std::size_t before = 0;
+  std::vector<std::string> steps;  ///< Each of one line or two.
+};
+
+/// Numbered lines for the unit checks (at most about 25).
+std::string tell(const UnitStory& story, const StoryEnd& end);
 
 }  // namespace dynamo::sim

@@ -20,7 +20,7 @@ bool has_just(const Json& value, std::initializer_list<const char*> fields) {
 std::string number(const Json& value) { return value.is_null() ? "?" : json::text(value); }
 
 std::string name(const Json& value) {
-  return value.is_string() ? value.get<std::string>() : json::text(value);
+  return value.is_string() ? short_text(value.get<std::string>()) : json::text(value);
 }
 
 /// Empty for disk 1, which is all that a unit check has.
@@ -73,6 +73,16 @@ std::string state_words(const Json& state) {
 }
 
 }  // namespace
+
+std::string short_text(const std::string& text) {
+  constexpr std::size_t kMost = 60;
+  constexpr std::size_t kShown = 20;
+  if (text.size() <= kMost) return text;
+  std::size_t end = kShown;
+  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xc0) == 0x80)
+    --end;  // whole characters
+  return text.substr(0, end) + "… (" + std::to_string(text.size()) + " bytes)";
+}
 
 std::optional<std::string> clock_words(const Json& value) {
   if (has_just(value, {"node", "incarnation", "epoch"})) return actor_words(value);

@@ -3,12 +3,21 @@
 
 #include <cstddef>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "core/time.h"
+#include "sim/story.h"
 #include "sim/trace.h"
 
 namespace dynamo::sim {
+
+/// The last lines, with words that are too long for one broken into several.
+std::string ending(const StoryEnd& end);
+
+/// " between n2 and [n1, n3]", " from n1 to n2", or ": " and the links one by one. There is at
+/// least one.
+std::string links_words(const std::vector<std::pair<NodeId, NodeId>>& links);
 
 /// "t=1.000 s"
 std::string moment_words(Instant at);

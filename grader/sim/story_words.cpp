@@ -1,6 +1,8 @@
 // Single steps and messages in words.
 #include <algorithm>
 #include <cstdio>
+#include <initializer_list>
+#include <optional>
 
 #include "core/json.h"
 #include "sim/story.h"
@@ -52,13 +54,56 @@ std::string history_words(const Json& events) {
   return "[" + text + "]";
 }
 
+std::string words(const Json& value);
+
+bool has_just(const Json& value, std::initializer_list<const char*> fields) {
+  return value.is_object() && value.size() == fields.size() &&
+         std::all_of(fields.begin(), fields.end(),
+                     [&](const char* field) { return value.contains(field); });
+}
+
+/// What a sender of labs 3 to 6 knows of the members; mostly that is no news.
+bool is_known(const Json& value) {
+  return has_just(value, {"digest", "events"}) && value["events"].is_array();
+}
+
+/// Small structs that need no names of fields: a copy of a key, the id of a request, an error.
+std::optional<std::string> small_words(const Json& value) {
+  if (has_just(value, {"key", "hash", "state"})) {
+    const bool offer = value["state"].is_null();
+    return words(value["key"]) +
+           (offer ? " (hash " + words(value["hash"]) + ")" : " " + words(value["state"]));
+  }
+  if (has_just(value, {"client", "incarnation", "sequence"})) {
+    return words(value["client"]) + "#" + words(value["sequence"]);
+  }
+  if (has_just(value, {"code", "message"})) {
+    const std::string why = words(value["message"]);
+    return words(value["code"]) + (why.empty() ? "" : " (" + why + ")");
+  }
+  if (has_just(value, {"error"})) return words(value["error"]);
+  if (value.is_object() && value.empty()) return "done";
+  return std::nullopt;
+}
+
+/// "vnode 3", "no copies", "confirmed none"; empty where nothing is said.
+std::string field_words(const std::string& key, const Json& item) {
+  if (item.is_string() && item.get_ref<const std::string&>().empty()) return "";
+  if (key == "empty" && item == false) return "";                // of a ReadReply: the rule
+  if (key == "context" && item.is_string()) return "a context";  // sealed: bytes
+  if (item.is_array() && item.empty()) return key.back() == 's' ? "no " + key : key + " none";
+  const std::string told = words(item);
+  return told.rfind(key + " ", 0) == 0 ? told : key + " " + told;  // "stamp …" says what it is
+}
+
 std::string words(const Json& value) {
   if (is_event(value)) return event_words(value);
   if (is_placement(value)) return placement_words(value);
   if (auto told = clock_words(value)) return *std::move(told);
+  if (value.is_null()) return "none";
   if (value.is_string()) {
     const auto& text = value.get_ref<const std::string&>();
-    return is_hex(text) ? text.substr(0, 6) + "…" : text;
+    return is_hex(text) ? text.substr(0, 6) + "…" : short_text(text);
   }
   std::string text;
   if (value.is_array() && std::all_of(value.begin(), value.end(), is_event)) {
@@ -76,12 +121,15 @@ std::string words(const Json& value) {
     }
     return "[" + text + "]";
   }
+  if (auto told = small_words(value)) return *std::move(told);
   if (value.is_object()) {
     for (const auto& [key, item] : value.items()) {
-      if (item.is_array() && item.empty()) {
-        text += (text.empty() ? "no " : ", no ") + key;
-      } else {
-        text += (text.empty() ? "" : ", ") + key + " " + words(item);
+      if (key == "known" && is_known(item)) {
+        if (!item["events"].empty()) {
+          text += (text.empty() ? "" : ", ") + ("events " + history_words(item["events"]));
+        }
+      } else if (const std::string told = field_words(key, item); !told.empty()) {
+        text += (text.empty() ? "" : ", ") + told;
       }
     }
     return text;
@@ -174,10 +222,10 @@ std::string step_words(const Step& step) {
     case Kind::restart:
       return step.node + " is started again, with the disk as it is";
     case Kind::send:
-      return step.node + " sends " + step.peer + " a " + what + ": " + in_words(step.data);
+      return step.node + " sends " + step.peer + " a " + what + ": " + in_words(step.data, 100);
     case Kind::receive:
-      return step.node + " gets " + step.peer + "'s " + what + " {" + in_words(step.data) + "}" +
-             written(step);
+      return step.node + " gets " + step.peer + "'s " + what + " {" + in_words(step.data, 80) +
+             "}" + written(step);
     case Kind::drop:
       return "the " + what + " between " + step.node + " and " + step.peer +
              " is dropped: " + step.text;
@@ -201,7 +249,7 @@ std::string step_words(const Step& step) {
              key_of_client(step) + " is told: " + step.text;
     case Kind::check:
       return "the check asks " + step.node + " for " + step.message +
-             arguments_in_words(step.data, 100) + ": " + in_words(step.text) + written(step);
+             arguments_in_words(step.data, 50) + ": " + in_words(step.text, 60) + written(step);
     case Kind::crash:
       if (step.text == "kill -9") return step.node + " is killed (kill -9); its disk stays";
       return step.node + " dies: " + step.text;

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Stands in for a lab's check program (contract: grader/sim's check main). What it does with each
-check is in the JSON file FAKE_CHECKS: {"ring.a": "pass", "ring.b": "crash", …}."""
+check is in the JSON file FAKE_CHECKS: {"ring.a": "pass", "ring.b": "crash", …}; "ring.a/7" is with seed 7.
+"""
 
 from __future__ import annotations
 
@@ -14,20 +15,25 @@ import time
 
 def main() -> int:
     parser = argparse.ArgumentParser()
-    for name in ("--node", "--seed", "--seeds", "--cpu", "--results", "--artifacts"):
+    for name in ("--node", "--seeds", "--cpu", "--results", "--artifacts"):
         parser.add_argument(name)
     parser.add_argument("--only", action="append", default=[])
+    parser.add_argument("--seed", action="append", type=int, default=[])
+    parser.add_argument("--no-shrink", action="store_true")
     arguments = parser.parse_args()
     with open(os.environ["FAKE_CHECKS"], encoding="utf-8") as file:
         behaviours = json.load(file)
     with open(arguments.results, "a", encoding="utf-8") as results:
 
-        def write(document: object) -> None:
-            results.write(json.dumps(document) + "\n")
-            results.flush()
+        for seed in arguments.seed:
 
-        for check in arguments.only:
-            act(check, behaviours[check], write, results)
+            def write(document: dict[str, object], seed: int = seed) -> None:
+                results.write(json.dumps(document | {"seed": seed}) + "\n")
+                results.flush()
+
+            for check in arguments.only:
+                behaviour = behaviours.get(f"{check}/{seed}", behaviours[check])
+                act(check, behaviour, write, results)
     return 0
 
 

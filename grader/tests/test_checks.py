@@ -117,6 +117,25 @@ def test_missing_program_is_an_error_not_a_pass(tmp_path: Path) -> None:
         checks.run_program(tmp_path / "absent", [check_named("ring.a")], run)
 
 
+@pytest.mark.parametrize("end", ["crash", "silent", "hang"])
+def test_grades_of_a_check_have_each_a_verdict(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, end: str
+) -> None:
+    behaviours = {"ring.a": "fail", "ring.a/2": "pass", "ring.a/4": end, "ring.a/5": end}
+    plan = tmp_path / "plan.json"
+    plan.write_text(json.dumps(behaviours))
+    monkeypatch.setenv("FAKE_CHECKS", str(plan))
+    if end == "hang":
+        monkeypatch.setattr(checks, "SECONDS_A_CHECK", 3.0)
+    run = checks.Run(node=tmp_path / "node", folder=tmp_path, shrink=False)
+    verdicts = checks.run_grades(FAKE, check_named("ring.a"), run, [1, 2, 3, 4, 5])
+    said = [verdicts[seed].outcome for seed in (1, 2, 3, 4, 5)]
+    left = [Outcome.INCONCLUSIVE, Outcome.INCONCLUSIVE]
+    assert said == [Outcome.FAIL, Outcome.PASS, Outcome.FAIL, *left]
+    why = {"crash": "about to crash", "silent": "exit code 0", "hang": "it hung"}
+    assert why[end] in verdicts[5].message
+
+
 def test_shards_share_the_work_and_lose_nothing() -> None:
     ids = [f"ring.c{number}" for number in range(7)]
     shards = checks._balanced(ids, 3)

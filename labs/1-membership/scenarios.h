@@ -64,16 +64,41 @@ inline void settle(World& world, const std::vector<NodeId>& nodes,
   world.phase("started: " + list(nodes) + " start, and know the members " + list(members));
 }
 
+/// A drawn one is long: its last four digits tell two disks of one node apart.
+inline std::string text_of_incarnation(Incarnation incarnation) {
+  if (incarnation < 10'000) return std::to_string(incarnation);
+  constexpr std::string_view kDigits = "0123456789abcdef";
+  std::string text = "…";
+  for (int shift = 12; shift >= 0; shift -= 4) text += kDigits[incarnation >> shift & 0xf];
+  return text;
+}
+
 inline std::string text(const Event& event) {
   return event.subject + (event.change == Change::join ? " joins (" : " leaves (") +
          std::to_string(event.version.counter) + ", " + event.version.node + ", " +
-         std::to_string(event.version.incarnation) + ")";
+         text_of_incarnation(event.version.incarnation) + ")";
 }
 
 inline std::string text(const History& events) {
   std::string all;
   for (const Event& event : events) all += (all.empty() ? "" : "; ") + text(event);
   return all.empty() ? "no events" : all;
+}
+
+/// "it lacks n2 joins (2, n1, 7); it has more: n3 leaves (4, n1, 7)"; of two in the same order.
+inline std::string difference(const History& right, const History& found) {
+  const auto without = [](const History& all, const History& others) {
+    History left;
+    for (const Event& event : all) {
+      if (std::find(others.begin(), others.end(), event) == others.end()) left.push_back(event);
+    }
+    return left;
+  };
+  const History lacking = without(right, found);
+  const History more = without(found, right);
+  std::string told = lacking.empty() ? "" : "it lacks " + text(lacking);
+  if (!more.empty()) told += (told.empty() ? "" : "; ") + ("it has more: " + text(more));
+  return told.empty() ? "the order is another: " + text(found) : told;
 }
 
 inline History history(World& world, const NodeId& node) {

@@ -27,7 +27,9 @@ struct Subject {
       const std::vector<Placement> right = active(met, n, dead);
       if (found[v] == right) continue;
       violation(config_text(q, n) + "from vnode " + std::to_string(v) + " on one meets " +
-                    text(met) + ", of which " + text(dead) + " are dead: active are " + text(right),
+                    text(met) +
+                    (dead.empty() ? ", all of them healthy" : ", dead are " + text(dead)) +
+                    "; so the active list is " + text(right),
                 "active_list() says " + text(found[v]));
     }
   }

@@ -1,5 +1,6 @@
 // Lab 2's checks of parts A and B on one node. Placement is free: ring_rules.h says what must hold.
 #include "ring_asking.h"
+#include "sim/retell.h"
 
 using namespace dynamo;
 using namespace dynamo::ring_rules;
@@ -31,15 +32,25 @@ std::vector<NodeId> by_distance(const std::vector<NodeId>& hosts, KeyHash key, s
   return nearest;
 }
 
+std::string tokens_text(const std::vector<NodeId>& hosts) {
+  std::string told;
+  for (const auto& [token, host] : tokens_of(hosts)) {
+    told += (told.empty() ? "" : ", ") + host + " at " + std::to_string(token);
+  }
+  return told.empty() ? "there are none" : told;
+}
+
 void judge_successors(Lone& lone, const std::vector<NodeId>& hosts, KeyHash key,
                       std::size_t count) {
   const std::vector<NodeId> right = by_distance(hosts, key, count);
   const std::vector<NodeId> found = lone.invoke<&Ring::successors>(hosts, key, count);
   if (found != right) {
-    violation("the first " + std::to_string(right.size()) + " hosts clockwise from key hash " +
-                  std::to_string(key) + " are " + text(right),
+    violation(std::to_string(right.size()) + (right.size() == 1 ? " host, the" : " hosts, the") +
+                  " first clockwise from key hash " + std::to_string(key) + ": " + text(right) +
+                  " (the tokens, which are the hashes of the names: " + tokens_text(hosts) + ")",
               "successors() says " + text(found));
   }
+  passed();
 }
 
 }  // namespace
@@ -144,6 +155,18 @@ std::string share_text(const NodeId& joiner, std::uint32_t q, std::size_t member
          "⌋ = " + std::to_string(q / members) + " vnodes";
 }
 
+/// Where two rings of the same events differ first.
+std::string rings_differ(const Owners& one, const Owners& other, const std::string& one_is,
+                         const std::string& other_is) {
+  if (one.size() != other.size()) {
+    return one_is + " there are " + std::to_string(one.size()) + " vnodes, " + other_is + " " +
+           std::to_string(other.size());
+  }
+  const auto [mine, theirs] = std::mismatch(one.begin(), one.end(), other.begin());
+  return "they give another ring: " + one_is + " vnode " + std::to_string(mine - one.begin()) +
+         " belongs to " + *mine + ", " + other_is + " to " + *theirs;
+}
+
 }  // namespace
 
 TEST(ring, no_members_own_nothing_and_the_first_owns_all) {
@@ -193,6 +216,7 @@ TEST(ring, loads_differ_by_at_most_one_after_any_joins_and_leaves) {
       judge("Q = " + std::to_string(q) + ": the loads of " +
                 std::to_string(churn.members().size()) + " members differ by at most one",
             balance_wrong(owners_after(lone, churn.events()), q, churn.members()));
+      passed(2);  // the ring before the next event
     }
   }
 }
@@ -211,6 +235,7 @@ TEST(ring, join_moves_only_what_the_joiner_gains) {
               join_wrong(before, after, event.subject, churn.members().size()));
       }
       before = after;
+      passed(2);  // the ring before the next event
     }
   }
 }
@@ -231,6 +256,7 @@ TEST(ring, leave_moves_only_what_the_leaver_had) {
             leave_wrong(before, after, event.subject, churn.members()));
       }
       before = after;
+      passed(2);  // the ring before the next event
     }
   }
 }
@@ -247,17 +273,18 @@ TEST(ring, events_in_any_order_and_repeated_give_the_same_ring) {
     judge("each vnode belongs to a member", ownership_wrong(right, 128, churn.members()));
     for (Lone* other : {&one_replica, &five_replicas}) {
       if (owners_after(*other, churn.events()) == right) continue;
+      const std::string n = other == &one_replica ? "N = 1" : "N = 5";
       violation("N says how long lists are; the same events and Q give the same owners for every N",
-                std::string("with N = ") + (other == &one_replica ? "1" : "5") +
-                    " they give another ring than with N = 3");
+                rings_differ(right, other->invoke<&Ring::owners>(), "with N = 3", "with " + n));
     }
     History events = churn.events();
     events.insert(events.end(), churn.events().begin(), churn.events().begin() + 12);
     for (int i = 0; i < 4; ++i) {
       shuffle(random, events);
-      if (owners_after(i % 2 == 0 ? lone : five_replicas, events) == right) continue;
+      const Owners found = owners_after(i % 2 == 0 ? lone : five_replicas, events);
+      if (found == right) continue;
       violation("the same events give the same ring, in whatever order they come and how often",
-                "shuffled, with 12 of them twice, they give another one");
+                rings_differ(right, found, "in order", "shuffled, with 12 of them twice,"));
     }
   }
 }
@@ -269,6 +296,7 @@ TEST(ring, event_that_changes_nothing_is_skipped) {
     Churn churn(random, "n", 2, 6);
     History real;  // the same versions with and without idle events: a ring may follow from them
     History with_idle_events;
+    std::string idle;
     for (int i = 0; i < 15; ++i) {
       Event event = churn.step();
       event.version.counter *= 2;  // leaves room for an idle event after it
@@ -280,17 +308,20 @@ TEST(ring, event_that_changes_nothing_is_skipped) {
         event.change = Change::join;
         event.version.counter += 1;
         with_idle_events.push_back(event);
+        idle += event.subject + " joins (" + std::to_string(event.version.counter) + "@n1), ";
       }
     }
     with_idle_events.push_back(leave("stranger", 3, "n0"));
     with_idle_events.push_back(leave("stranger", 1'000));
     const Owners right = owners_after(lone, real);
     const Owners found = owners_after(lone, with_idle_events);
-    judge("members are those whose last event is a join",
+    const std::string added = "the second rebuild has more events, which change nothing: " + idle +
+                              "each of a host that is a member then, and leaves of a stranger; ";
+    judge(added + "so the members are still " + text(churn.members()),
           ownership_wrong(found, 60, churn.members()));
     if (found == right) continue;
-    violation("a join of a member and a leave of a stranger leave the ring as it is",
-              "with such events between the others the ring is another one");
+    violation(added + "so the ring is the same",
+              rings_differ(right, found, "without them", "with them"));
   }
 }
 
@@ -312,15 +343,16 @@ TEST(ring, versions_order_by_counter_then_node_then_incarnation) {
        "of two events with counter 5, the one made at n4 is later than the one made at n3"},
       {{first, join("n2", 5, "n3", 100), leave("n2", 5, "n3", 20)},
        {"n1", "n2"},
-       "of two events with counter 5 made at n3, the one of incarnation 100 is later than 20"},
+       "of two events with counter 5 made at n3, the join is later: incarnation 100, not 20"},
       {{first, join("n2", 5, "n3", 20), leave("n2", 5, "n3", 100)},
        {"n1"},
-       "of two events with counter 5 made at n3, the one of incarnation 100 is later than 20"}};
+       "of two events with counter 5 made at n3, the leave is later: incarnation 100, not 20"}};
   Lone lone(ring_of(8));
   for (const Case& one : cases) {
     for (const History& events : {one.events, History(one.events.rbegin(), one.events.rend())}) {
       judge(one.why + ", so the members are " + text(one.members),
             ownership_wrong(owners_after(lone, events), 8, one.members));
+      passed();
     }
   }
 }
@@ -333,6 +365,7 @@ TEST(ring, preference_list_is_the_first_n_distinct_hosts_of_the_walk) {
     Lone lone(ring_of(q, n));
     Churn churn(random, "n", least, 2 * least);
     for (int round = 0; round < (q < 16 ? 12 : 3); ++round) {  // small ones make short stories
+      passed();
       for (int i = 0; i < 10; ++i) churn.step();
       const Owners owners = owners_after(lone, churn.events());
       judge("each vnode belongs to a member", ownership_wrong(owners, q, churn.members()));

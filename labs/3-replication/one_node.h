@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "sim/check.h"
+#include "sim/retell.h"
 #include "sim/store_checks.h"
 
 namespace dynamo::sim {
@@ -52,25 +53,41 @@ struct OneNode {
       : lone(std::move(setup)) {
     lone.start(bootstrap);
     learn(joined(members));
+    retell_all("n1 starts; the members are " +
+               (members == 1 ? "n1 alone" : "n1 to " + node_name(members)));
   }
 
   /// Hears of events that others have made.
   void learn(const History& events) {
     lone.invoke<&Membership::merge>(events);
     history = lone.invoke<&Membership::history>();
+    const std::string last =
+        events.empty()
+            ? "none"
+            : events.back().subject + (events.back().change == Change::join ? " joins" : " leaves");
+    retell(2, "n1 learns of events; the last one: " + last);
   }
 
   Known known() const { return {digest_of(history), {}}; }
 
   std::vector<NodeId> owners(const std::string& key) {
-    return lone.invoke<&Ring::preference_list>(vnode_of(kQ, key));
+    std::vector<NodeId> found = look_up(key);
+    std::string told = "the owners of " + key + " are " + list(found);
+    const bool again = told == owners_told;
+    retell(1, again ? "" : told);
+    owners_told = std::move(told);
+    return found;
   }
 
   /// The `number`th key for which n1 is an owner, or is none.
   std::string key(bool mine, std::size_t number = 0) {
     for (std::size_t i = 0;; ++i) {
       std::string candidate = "cart" + std::to_string(i);
-      if (among(owners(candidate), "n1") == mine && number-- == 0) return candidate;
+      const bool owned = among(look_up(candidate), "n1");
+      retell(1, "");
+      if (owned != mine || number-- != 0) continue;
+      owners(candidate);
+      return candidate;
     }
   }
 
@@ -139,6 +156,12 @@ struct OneNode {
 
   History history;  ///< That of its whole cluster.
   Lone lone;
+
+ private:
+  std::vector<NodeId> look_up(const std::string& key) {
+    return lone.invoke<&Ring::preference_list>(vnode_of(kQ, key));
+  }
+  std::string owners_told;  ///< Once is enough.
 };
 
 /// What last write wins makes of one write.

@@ -86,9 +86,7 @@ class KeyHistory {
   };
 
   std::string told(const std::set<WriteId>& ids) const {
-    std::string text = "[";
-    for (const WriteId id : ids) text += (text.size() > 1 ? ", " : "") + name(id);
-    return text + "]";
+    return "[" + listed(ids, ", ", [this](WriteId id) { return name(id); }) + "]";
   }
 
  private:

@@ -6,7 +6,7 @@
 
 #include "core/random.h"
 #include "key_history.h"
-#include "sim/checks.h"
+#include "sim/retell.h"
 
 namespace dynamo::sim {
 
@@ -20,7 +20,7 @@ struct HistoryShape {
 
 /// Three replicas; some steps, each drawn from `random`; all merged at the end.
 inline void run_history(Lone& lone, Random& random, const HistoryShape& shape) {
-  Checks::here().steps().clear();  // the story is that of this key
+  passed();  // the story is that of this key
   KeyHistory key(lone);
   struct Node {
     Replica replica;

@@ -98,7 +98,7 @@ TEST(versioning, merge_gives_the_same_in_any_order_and_repeated) {
   Lone lone(versioning_of());
   Random random(12);
   for (int i = 0; i < 25; ++i) {
-    Checks::here().steps().clear();
+    passed();
     KeyHistory key(lone);
     const Replica root = key.put({}, kNothing, kSx);
     std::vector<Replica> replicas = {root};
@@ -179,6 +179,7 @@ TEST(versioning, clocks_and_siblings_are_never_cut_short) {
     const Replica one = key.put({}, kNothing, actor(NodeId("S").append(std::to_string(i))));
     all = i % 2 == 0 ? key.merge(all, one) : key.merge(one, all);
   }
+  retell_all("40 replicas, each with a blind put of its own, are merged one after the other");
   Replica chain = key.put(all, key.read(all), actor("S1"));
   for (std::size_t i = 2; i <= kWriters; ++i) {
     chain = key.put(chain, key.read(chain), actor(NodeId("S").append(std::to_string(i))));
@@ -193,7 +194,7 @@ TEST(versioning, sibling_mode_never_looks_at_stamps) {
                                      [](WriteId) { return std::uint64_t{7}; }};
   Lone lone(versioning_of());
   for (const Clock& time_us : clocks) {
-    Checks::here().steps().clear();
+    passed();
     KeyHistory key(lone);
     key.stamp = [&](WriteId id) { return Stamp{time_us(id), "n1", 1, id}; };
     const Replica d1 = key.put({}, kNothing, kSx);

@@ -36,26 +36,42 @@ inline std::string text(const Dot& dot) {
   return "[" + text(dot.actor) + "," + std::to_string(dot.counter) + "]";
 }
 
+/// Of a long list the first ones and the last one.
+inline constexpr std::size_t kMostListed = 12;
+
+template <class Range, class Words>
+std::string listed(const Range& range, const std::string& comma, const Words& words) {
+  std::string told;
+  std::size_t at = 0;
+  const std::size_t size = std::size(range);
+  for (const auto& one : range) {
+    const bool in_the_middle = at >= kMostListed - 2 && at + 1 < size;
+    if (size <= kMostListed || !in_the_middle) {
+      told += (told.empty() ? "" : comma) + words(one);
+    } else if (at == kMostListed - 2) {
+      told += comma + "… " + std::to_string(size - kMostListed + 1) + " more";
+    }
+    ++at;
+  }
+  return told;
+}
+
 inline std::string text(const VectorClock& clock) {
-  std::string told = "(";
-  for (const Dot& entry : clock.entries) told += (told.size() > 1 ? "," : "") + text(entry);
-  return told + ")";
+  return "(" + listed(clock.entries, ",", [](const Dot& dot) { return text(dot); }) + ")";
 }
 
 inline std::string text(const KeyState& state) {
-  std::string told;
-  for (const ObjectVersion& version : state.versions) {
-    told += version.value.value_or("a tombstone") + " " + text(version.dot) + " after " +
-            text(version.seen) + "; ";
-  }
-  return "{" + told + "clock " + text(state.clock) + "}";
+  const auto words = [](const ObjectVersion& version) {
+    return version.value.value_or("a tombstone") + " " + text(version.dot) + " after " +
+           text(version.seen);
+  };
+  return "{" + listed(state.versions, "; ", words) + (state.versions.empty() ? "" : "; ") +
+         "clock " + text(state.clock) + "}";
 }
 
 template <class Strings>
 std::string list_of(const Strings& strings) {
-  std::string told = "[";
-  for (const std::string& one : strings) told += (told.size() > 1 ? ", " : "") + one;
-  return told + "]";
+  return "[" + listed(strings, ", ", [](const std::string& one) { return one; }) + "]";
 }
 
 /// What is wrong with a clock itself, or "".

@@ -118,7 +118,14 @@ struct QuorumNode : OneNode {
 
   /// Who takes the places of `dead` in the list of `key`, as lab 2 has it.
   std::vector<Placement> active(const std::string& key, const std::vector<NodeId>& dead) {
-    return lone.invoke<&Ring::active_list>(vnode_of(kQ, key), dead);
+    std::vector<Placement> places = lone.invoke<&Ring::active_list>(vnode_of(kQ, key), dead);
+    std::string told;
+    for (const Placement& place : places) {
+      told += (told.empty() ? "" : ", ") + place.host;
+      if (!place.stands_in_for.empty()) told += " for " + place.stands_in_for;
+    }
+    retell(1, "with " + list(dead) + " dead, the active list of " + key + " is [" + told + "]");
+    return places;
   }
 
   void all(Conduct conduct) {
@@ -250,7 +257,10 @@ struct QuorumNode : OneNode {
     peer.known.push_back(request->known);
     typename Request::Reply reply;
     reply.known = known();
-    if (peer.conduct == Conduct::another_history) reply.known = {{3, 4}, {}};
+    if (peer.conduct == Conduct::another_history) {
+      lone.say(call.to + " answers, and its digest is that of another history than n1's");
+      reply.known = {{3, 4}, {}};
+    }
     fill(peer, *request, reply);
     lone.answer<Request>(call.id, reply);
   }

@@ -69,10 +69,7 @@ def run(arguments: argparse.Namespace) -> int:
         results.write_json({"mutants": [one.document() for one in caught]}, arguments.results)
     _print(caught)
     if arguments.write_stories:
-        again = _judge(arguments, found, framework)
-        pairs = zip(caught, again, strict=True)
-        written = sum(stories.write(a.mutant.folder, a.story, b.story) for a, b in pairs)
-        print(f"{written} stories are new or have changed; read them: git diff")
+        _write_stories(caught)
     return 0 if all(one.as_expected for one in caught) else 1
 
 
@@ -86,7 +83,17 @@ def _judge(
             everything=arguments.everything,
             seed=arguments.seed,
             on_step=lambda done, name: bar.update(done, len(found), name),
+            tellings=2 if arguments.write_stories else 1,
         )
+
+
+def _write_stories(caught: list[mutants.Caught]) -> None:
+    told = [one for one in caught if not one.mutant.untold]
+    written = sum(stories.write(one.mutant.folder, one.stories) for one in told)
+    print(f"{written} stories are new or have changed; read them: git diff")
+    for one in told:
+        if why := stories.unkept(one.stories):
+            print(f'{one.mutant.name}: no story is kept; "untold" in its mutant.json says why: {why}')
 
 
 def _kill(

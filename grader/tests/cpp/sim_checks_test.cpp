@@ -8,6 +8,7 @@
 
 #include "core/json.h"
 #include "sim/check.h"
+#include "sim/retell.h"
 #include "sim/story.h"
 #include "sim_fixture.h"
 
@@ -356,19 +357,83 @@ TEST_F(SimChecks, a_story_has_no_steps_of_a_scenario_that_passed) {
   EXPECT_EQ(checks_->message().find("turn 1"), std::string::npos) << checks_->message();
 }
 
+TEST_F(SimChecks, what_passed_and_has_no_part_in_what_comes_is_counted) {
+  run([&] {
+    Lone lone;
+    lone.start(true);
+    for (int turn = 0; turn < 3; ++turn) {
+      passed(1);
+      lone.say("turn " + std::to_string(turn));
+      if (turn == 2) violation("it goes on", "it ends");
+    }
+  });
+  expect_failed_with("     … 2 earlier steps …\n  3. turn 1\n  4. turn 2\n");
+}
+
 TEST(Story, steps_alike_are_folded) {
   std::vector<std::string> steps{"begin"};
   for (int i = 1; i <= 9; ++i) steps.push_back("n" + std::to_string(i) + " starts");
   steps.emplace_back("end");
-  EXPECT_EQ(tell(steps, {"", "it broke"}),
+  EXPECT_EQ(tell(UnitStory{0, steps}, {"", "it broke"}),
             "  1. begin\n  2. n1 starts\n  3. n2 starts\n     … 6 more like this …\n"
             " 10. n9 starts\n 11. end\n  actual:   it broke\n");
 }
 
+TEST(Story, links_cut_at_one_moment_are_told_as_who_is_cut_off_from_whom) {
+  const auto told = [](const std::vector<std::pair<NodeId, NodeId>>& links) {
+    std::vector<Step> steps;
+    for (const auto& [from, to] : links) {
+      Step& step = steps.emplace_back();
+      step.kind = Step::Kind::cut;
+      step.node = from;
+      step.peer = to;
+    }
+    const std::string story = tell(steps, {"", "it broke"});
+    return story.substr(0, story.find('\n'));
+  };
+  const std::string cut = "  1. t=0.000 s  the network is cut";
+  EXPECT_EQ(told({{"n1", "n2"}}), cut + ": n1 → n2");
+  EXPECT_EQ(told({{"n1", "n2"}, {"n3", "n2"}}), cut + " from [n1, n3] to n2");
+  EXPECT_EQ(told({{"n2", "n1"}, {"n2", "n3"}, {"n1", "n2"}, {"n3", "n2"}}),
+            cut + " between n2 and [n1, n3]");
+  EXPECT_EQ(told({{"n1", "n2"}, {"n2", "n3"}}), cut + ": n1 → n2, n2 → n3");
+}
+
+TEST(Story, what_goes_round_and_round_is_told_once) {
+  std::vector<std::string> steps{"begin"};
+  for (int i = 0; i < 4; ++i) {
+    steps.push_back(std::to_string(100 + i) + " ms pass");
+    steps.emplace_back("a call ends");
+    steps.emplace_back("another one ends");
+  }
+  steps.emplace_back("end");
+  EXPECT_EQ(tell(UnitStory{0, steps}, {"", "it broke"}),
+            "  1. begin\n  2. 100 ms pass\n  3. a call ends\n  4. another one ends\n"
+            "     … these 3 in turn, 3 times more …\n 14. end\n  actual:   it broke\n");
+}
+
+TEST(Story, steps_before_the_last_ones_are_counted) {
+  std::vector<std::string> steps;
+  for (char c = 'a'; c <= 'z'; ++c)
+    steps.push_back(std::string("it asks for ") + c + "\n     → so");
+  const std::string told = tell(UnitStory{5, steps}, {"", "it broke"});
+  EXPECT_EQ(told.find("     … 19 earlier steps …\n 20. it asks for o\n     → so\n 21. "), 0U)
+      << told;
+  EXPECT_NE(told.find(" 31. it asks for z\n"), std::string::npos) << told;
+}
+
+TEST(Story, long_sentences_are_broken_between_words) {
+  std::string words;
+  for (int i = 0; i < 40; ++i) words += "größer ";
+  const std::string told = tell(UnitStory{}, {"a", words + "\nand more"});
+  EXPECT_NE(told.find("größer\n            größer"), std::string::npos) << told;
+  EXPECT_NE(told.find("\n            and more\n"), std::string::npos) << told;
+  EXPECT_EQ(told.find("  expected: a\n  actual:   größer größer"), 0U) << told;
+}
+
 TEST(Story, what_is_not_written_yet_breaks_no_expectation) {
   const StoryEnd todo = end_of_death("not written yet: ring.cpp line 7, TODO(lab2 A): rebuild");
-  EXPECT_EQ(tell(std::vector<std::string>{}, todo),
-            "  not written yet: ring.cpp line 7, TODO(lab2 A): rebuild\n");
+  EXPECT_EQ(tell(UnitStory{}, todo), "  not written yet: ring.cpp line 7, TODO(lab2 A): rebuild\n");
   EXPECT_EQ(end_of_death("segmentation fault").expected, "the node's process goes on");
 }
 
