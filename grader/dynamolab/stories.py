@@ -74,7 +74,8 @@ def problem(folder: Path, told: Sequence[str]) -> str:
     kept, story = path.read_text(encoding="utf-8"), told[0] if told else ""
     if kept == story:
         return ""
-    return f"its story is another one (./lab mutants --write-stories keeps it):\n{_changes(kept, story, SHOWN_LINES)}"
+    changes = _changes(kept, story, SHOWN_LINES)
+    return f"its story is another one (./lab mutants --write-stories keeps it):\n{changes}"
 
 
 def _changes(kept: str, story: str, most: int) -> str:
