@@ -22,7 +22,7 @@ struct Line {
   std::string text;  ///< For rank 0: the plural of what is counted.
   bool told = false;
   std::size_t more = 0;  ///< Lines like it that came right after, and are only counted.
-  std::vector<std::pair<NodeId, NodeId>> links;  ///< Cut or healed at one moment.
+  std::vector<std::pair<NodeId, NodeId>> links = {};  ///< Cut or healed at one moment.
   std::size_t in_turn = 1;  ///< They are like this and the lines before it, so many in turn.
 };
 

@@ -285,8 +285,9 @@ std::string step_words(const Step& step) {
       return step.node + " " + step.text +
              (step.data.empty() ? "" : " {" + in_words(step.data) + "}") +
              ", and its process ended";
+    case Kind::places:
     case Kind::ring:
-      break;  // comes after the end: the viewer draws it
+      break;  // come after the end: the viewer draws them
   }
   return "";
 }
