@@ -218,6 +218,7 @@ def test_acts_are_done_and_told_and_make_a_plan(programs: Programs, tmp_path: Pa
         assert feed.last("links")["cuts"] == [["n1", "n2"], ["n2", "n1"]]
         session.act({"act": "heal"})
         assert feed.last("links")["cuts"] == [] == feed.last("links")["models"]
+        assert session.cluster.actions[-1]["link"] == session.cluster.links, "as at the beginning"
         session.act({"act": "skew", "node": "n1", "ms": -2000})
         session.act({"act": "kill", "node": "n3"})
         for wrong, told in [

@@ -212,14 +212,14 @@ class Session:
         """One link or both directions of it; all of them, and their delays and losses, if none is named."""
         if not question.get("from"):
             self.cluster.heal()
-            self.cluster.link()
+            self.cluster.link(**self.cluster.links)
             self._cuts.clear()
             self._models.clear()
             return self._network_changed("the network heals: no cut, no loss, no delay is left")
         pairs = self._pairs(question)
         for one, other in pairs:
             self.cluster.heal(one, other)
-            self.cluster.link(one, other)
+            self.cluster.link(one, other, **self.cluster.links)
             self._cuts.discard((one, other))
             self._models.pop((one, other), None)
         return self._network_changed("heals: " + _arrows(pairs))
