@@ -70,6 +70,7 @@ class Page:
         size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
         self.command("Emulation.setDeviceMetricsOverride", **size)
         try:
+            self.wait(f"innerWidth === {width} && innerHeight === {height}")
             yield
         finally:
             self.command("Emulation.clearDeviceMetricsOverride")

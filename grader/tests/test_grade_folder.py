@@ -46,7 +46,7 @@ def test_a_skipped_check_leaves_no_replay_files(
     reference = solutions.open_solution(solutions.REFERENCE, COURSE)
     request = grade.Request(reference, [lab], only=frozenset({needed.id, skipped.id}))
     framework = build.Framework("release", 1)
-    judged = grade._grade_lab(request, lab, framework, framework, tmp_path, lambda _: None)
+    judged = grade._grade_lab(request, lab, framework, framework, tmp_path, lambda _: None, None)
 
     results = {check.id: check for check in judged.checks}
     assert results[needed.id].outcome is Outcome.FAIL

@@ -39,7 +39,10 @@ def graded(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., Lab
         reference = solutions.open_solution(solutions.REFERENCE, COURSE)
         request = grade.Request(reference, [CAPSTONE], leaderboard=True)
         framework = build.Framework("release", 1)
-        return grade._grade_lab(replace(request, **asked), CAPSTONE, framework, framework, tmp_path)
+        asked_for = replace(request, **asked)
+        return grade._grade_lab(
+            asked_for, CAPSTONE, framework, framework, tmp_path, lambda _: None, None
+        )
 
     return run
 

@@ -175,17 +175,18 @@ def test_a_drag_from_node_to_node_opens_their_link_and_pages_fit(browser: Page, 
         for width, height in SIZES:
             with page.sized(width, height):
                 assert page.run("document.documentElement.scrollWidth") <= width
-        page.run("document.querySelector('.stage').scrollIntoView()")
-        middle = "(() => {{ const circle = document.querySelector('[data-host={}] circle');"
-        middle += " const box = circle.getBoundingClientRect();"
-        middle += " return [box.x + box.width / 2, box.y + box.height / 2]; }})()"
-        (x1, y1), (x2, y2) = (page.run(middle.format(name)) for name in ("n1", "n2"))
-        mouse = {"button": "left", "buttons": 1, "clickCount": 1}
-        page.command("Input.dispatchMouseEvent", type="mousePressed", x=x1, y=y1, **mouse)
-        page.command("Input.dispatchMouseEvent", type="mouseMoved", x=(x1 + x2) / 2, y=(y1 + y2) / 2, **mouse)
-        page.command("Input.dispatchMouseEvent", type="mouseReleased", x=x2, y=y2, **mouse)
-        page.wait("document.getElementById('link').open")
-        assert page.run("document.getElementById('to').value") == "n2"
+        with page.sized(*SIZES[0]):  # A size that stays while the mouse is on its way.
+            page.run("document.querySelector('.stage').scrollIntoView()")
+            middle = "(() => {{ const circle = document.querySelector('[data-host={}] circle');"
+            middle += " const box = circle.getBoundingClientRect();"
+            middle += " return [box.x + box.width / 2, box.y + box.height / 2]; }})()"
+            (x1, y1), (x2, y2) = (page.run(middle.format(name)) for name in ("n1", "n2"))
+            mouse = {"button": "left", "buttons": 1, "clickCount": 1}
+            way = [("Pressed", x1, y1), ("Moved", (x1 + x2) / 2, (y1 + y2) / 2), ("Released", x2, y2)]
+            for what, x, y in way:
+                page.command("Input.dispatchMouseEvent", type=f"mouse{what}", x=x, y=y, **mouse)
+            page.wait("document.getElementById('link').open")
+            assert page.run("document.getElementById('to').value") == "n2"
 
 
 def test_the_page_says_when_a_node_or_the_harness_dies(browser: Page, programs: Programs) -> None:
