@@ -15,7 +15,7 @@ from dynamolab.labs import Lab
 from dynamolab.paths import ROOT
 
 CTEST_DEADLINE_S = 600.0
-PYTEST_DEADLINE_S = 1500.0
+PYTEST_DEADLINE_S = 3000.0
 ONE_TEST_DEADLINE_S = 120
 
 
