@@ -72,8 +72,6 @@ Launched launched_on(int socket) {
   constexpr int kLimitMs = 60'000;  // milliseconds on an idle machine
   Launched launched;
 #ifdef __linux__
-  const int on = 1;
-  setsockopt(socket, SOL_SOCKET, SO_PASSCRED, &on, sizeof(on));
   while (true) {
     std::array<char, 512> text{};
     alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(ucred))> control{};
@@ -187,6 +185,13 @@ void HostProcess::spawn(const ProcessOptions& options) {
                  std::to_string(parent));
     int ends[2];
     if (socketpair(AF_UNIX, SOCK_SEQPACKET, 0, ends) != 0) trouble("cannot make a pair of sockets");
+#ifdef __linux__
+    // Before the launcher can speak: what is sent earlier comes without its sender's number.
+    const int on = 1;
+    if (setsockopt(ends[0], SOL_SOCKET, SO_PASSCRED, &on, sizeof(on)) != 0) {
+      trouble("cannot ask who speaks on a socket");
+    }
+#endif
     tell_here_.take(ends[0], "a socket");
     tell_there_.take(ends[1], "a socket");
   }
