@@ -134,9 +134,7 @@ def build_mutant(
 ) -> build.NodeBuild:
     """LabError if it does not build: a mutant is wrong in what it does, never in its syntax. ``label``: for
     whom, so that nobody takes a node away that somebody else runs."""
-    with build.locked(BUILD / "mutants" / mutant.name):
-        modules = sources(mutant)
-        built = build.build_node(framework, modules, f"{label}-{mutant.folder.name}", jobs=1)
+    built = build.build_node(framework, sources(mutant), f"{label}-{mutant.folder.name}", jobs=1)
     if built.error:
         raise LabError(f"{mutant.name}: {built.error}")
     return built

@@ -7,12 +7,12 @@ import json
 import os
 import shutil
 import subprocess
-import time
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from real_nodes import soon
 
 from dynamolab import labs
 from dynamolab.paths import REFERENCE, ROOT
@@ -97,17 +97,16 @@ def get(port: int, path: str) -> str:
 
 
 def wait_for(value: str, port: int, path: str) -> None:
-    until = time.monotonic() + WAIT_S
-    last = ""
-    while time.monotonic() < until:
+    answers = [""]
+
+    def told() -> bool:
         try:
-            last = get(port, path)
-            if last == value:
-                return
+            answers.append(get(port, path))
         except OSError as error:
-            last = str(error)
-        time.sleep(0.2)
-    raise AssertionError(f"expected {value!r} at {port}{path} within {WAIT_S:.0f} s; last: {last!r}")
+            answers.append(str(error))
+        return answers[-1] == value
+
+    assert soon(told, WAIT_S), f"expected {value!r} at {port}{path}; last: {answers[-1]!r}"
 
 
 @pytest.mark.slow

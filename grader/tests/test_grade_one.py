@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from dynamolab import build, grade, labs, mutants, processes, results
+from dynamolab import build, grade, labs, processes, results
 from dynamolab.course import course as courses
 from dynamolab.errors import GraderTrouble, LabError
 from dynamolab.labs import Check, Lab
@@ -267,35 +267,6 @@ def test_second_run_alone_decides(
     requests = len(graded)
     rerun.rerun(out, options)
     assert len(graded) == requests + (second is Outcome.INCONCLUSIVE)
-
-
-def test_two_commands_do_not_disturb_each_other_over_a_mutant(
-    course: list[Lab], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Each patches the reference into the same folder, slowly. Processes, since that is what they are."""
-    mutant = mutants.load(course, [lab for lab in course if lab.number == 2])[0]
-    code = f"""
-import time
-from pathlib import Path
-from dynamolab import build, labs, mutants
-copy = mutants.shutil.copytree
-def slowly(*paths):
-    made = copy(*paths)
-    time.sleep(0.3)
-    return made
-mutants.shutil.copytree = slowly
-def built(framework, modules, label, jobs):
-    assert [path for path in modules.values() if path and path.read_bytes()]
-    return build.NodeBuild(Path("node"), Path(), {{}})
-build.build_node = built
-mutant = next(m for m in mutants.load(labs.load_all()) if m.name == {mutant.name!r})
-for _ in range(4):
-    mutants.build_mutant(mutant, build.Framework("release", 1))
-"""
-    command = [sys.executable, "-P", "-c", code]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT / "grader")}
-    several = [subprocess.Popen(command, env=environment, cwd=ROOT) for _ in range(3)]
-    assert [one.wait(DEADLINE_S) for one in several] == [0, 0, 0]
 
 
 @pytest.mark.slow

@@ -46,6 +46,7 @@ def run(arguments: argparse.Namespace) -> int:
     asked = viva.prepare(runner, arguments.count)
     page = folder / "viva.html"
     _write(asked, page, solution.name, runner)
+    print(ui.harmless(f"{solution.name}, lab {lab.number}, seed {runner.seed}\n"))
     for number, question in enumerate(asked.questions, start=1):
         print(ui.harmless(f"{number}. {question.text}\n"))
     print(f"With the answers: {shown(page)}")

@@ -55,21 +55,24 @@ def find(results: dict[str, Any], word: str) -> Verdict:
     )
 
 
-def root_of(verdict: Verdict) -> Verdict:
-    """Of a skipped check: the one that it waited for, and that did not pass."""
+def root_of(verdict: Verdict, known: Sequence[Lab]) -> Verdict:
+    """Of a skipped check: the one that it waited for, and that did not pass. ``known``: the labs of this
+    checkout, whose checks name what they need."""
+    lab = next((lab for lab in known if lab.number == verdict.lab["lab"]), None)
+    judged = {check["id"]: check for check in verdict.lab["checks"]}
     while verdict.outcome is Outcome.SKIP:
-        words = str(verdict.check["message"]).split()
-        ids = {check["id"]: check for check in verdict.lab["checks"]}
-        needed = next((ids[word.rstrip(",.")] for word in words if word.rstrip(",.") in ids), None)
-        if needed is None or needed is verdict.check:
-            return verdict
-        verdict = Verdict(verdict.results, verdict.lab, needed)
+        listed = lab.check(verdict.check["id"]) if lab else None
+        waited_for = [judged[need] for need in (listed.needs if listed else ()) if need in judged]
+        failed = next((check for check in waited_for if check["outcome"] != Outcome.PASS.value), None)
+        if failed is None:
+            break
+        verdict = Verdict(verdict.results, verdict.lab, failed)
     return verdict
 
 
 def explain(verdict: Verdict, known: Sequence[Lab]) -> Iterator[str]:
     """Paragraphs, in the order in which one would ask."""
-    check, root = verdict.check, root_of(verdict)
+    check, root = verdict.check, root_of(verdict, known)
     points = points_words(check["points"], check["max_points"])
     yield f"{check['id']}: {check['outcome'].upper()}, {points} points\n{check['title']}"
     if root.check is not check:
