@@ -240,6 +240,7 @@ void serve_tree(RealNode& real, const HttpRequest& request, Respond respond) {
 }
 
 /// The node's wall clock is off by so much from now on, until its process ends.
+// NOLINTNEXTLINE(performance-unnecessary-value-param): the others in the table keep it
 void serve_skew(RealNode& real, const HttpRequest& request, Respond respond) {
   constexpr long most = 24L * 3600 * 1000;
   const std::optional<long> ms = number_in(request.path[2], -most, most);
