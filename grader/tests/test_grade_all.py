@@ -269,7 +269,8 @@ def test_what_had_no_grade_is_tried_again_and_nothing_else(tmp_path: Path) -> No
 
 
 @needs_parallel
-def test_other_hosts_are_reached_by_ssh(tmp_path: Path) -> None:
+@pytest.mark.parametrize("shell", [None, "/bin/bash", "/usr/sbin/nologin"])
+def test_other_hosts_are_reached_by_ssh(tmp_path: Path, shell: str | None) -> None:
     """With an ssh that runs here what it is given for a host: what parallel says to it is real."""
     fake = Fake(tmp_path, ["ann", "ben"])
     ssh = tmp_path / "ssh"
@@ -279,6 +280,8 @@ def test_other_hosts_are_reached_by_ssh(tmp_path: Path) -> None:
     ssh.chmod(0o755)
     code = RUN_FAKE.replace("Parallel(2,", 'Parallel(1, ["grader1", "grader2"],')
     environment = {**fake.environment, "PARALLEL_SSH": str(ssh)}
+    environment.pop("SHELL", None)
+    environment |= {"SHELL": shell} if shell else {}
     subprocess.run(
         [*fake.command[:3], code, str(tmp_path)], env=environment, check=True, timeout=DEADLINE_S
     )

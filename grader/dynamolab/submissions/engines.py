@@ -65,7 +65,11 @@ class Parallel:
         command += [f"exec {_grade_one(batch, alone, '{}', '{%}', with_parent=not self.hosts)}"]
         log = batch.log / ("parallel-alone.txt" if alone else "parallel.txt")
         deadline = time.monotonic() + SECONDS_A_SUBMISSION * len(items)
-        with log.open("ab") as said, processes.start(command, stdout=said, stderr=said) as child:
+        # The lines are sh's. On a host without $SHELL parallel would run nothing, and say that all is well.
+        env = {**os.environ, "PARALLEL_SHELL": "/bin/sh"}
+        with log.open("ab") as said, processes.start(
+            command, stdout=said, stderr=said, env=env
+        ) as child:
             while child.running() and time.monotonic() < deadline:
                 time.sleep(POLL_S)
                 on_step(_lines(joblog))
