@@ -58,6 +58,17 @@ class Request:
         ]
 
 
+@dataclass(frozen=True)
+class _Work:
+    """What all labs of one request are graded with."""
+
+    request: Request
+    framework: build.Framework
+    for_nodes: build.Framework  # The same, or the one that is built with sanitizers.
+    sandbox: Sandbox | None
+    folder: Path
+
+
 @dataclass
 class _Tally:
     """How far a run is, for the bar."""
@@ -123,9 +134,9 @@ def grade(request: Request, sandbox: Sandbox | None = None) -> Results:
         sandbox=sandbox.tier.value if sandbox is not None else "off",
         grader=versions.grader(),
     )
+    work = _Work(request, framework, for_nodes, sandbox, folder)
     for lab in request.labs:
-        tell = _teller(request, results, lab)
-        results.labs.append(_grade_lab(request, lab, framework, for_nodes, folder, tell, sandbox))
+        results.labs.append(_grade_lab(work, lab, _teller(request, results, lab)))
     build.prune_solutions(for_nodes.preset)
     viewer.draw_failures(results)
     results.seconds = time.monotonic() - began
@@ -175,19 +186,14 @@ def _of_kind(chosen: Sequence[Check], *kinds: str) -> list[Check]:
 
 
 def _grade_lab(
-    request: Request,
-    lab: Lab,
-    framework: build.Framework,
-    for_nodes: build.Framework,
-    folder: Path,
-    tell: Callable[[dict[str, checks.Verdict]], None],
-    sandbox: Sandbox | None,
+    work: _Work, lab: Lab, tell: Callable[[dict[str, checks.Verdict]], None]
 ) -> LabResult:
+    request, sandbox = work.request, work.sandbox
     chosen = request.chosen(lab)
     modules = request.solution.modules(lab)
     label = f"lab{lab.number}-{request.solution.folder.name}"
-    built = build.build_node(for_nodes, modules, label, sandbox=sandbox)
-    problem = built.error or _violations(built, modules, request, sandbox, for_nodes.folder)
+    built = build.build_node(work.for_nodes, modules, label, sandbox=sandbox)
+    problem = built.error or _violations(work, built, modules)
     verdicts = {}
     runnable = chosen
     if problem:
@@ -195,31 +201,29 @@ def _grade_lab(
         # Fault plans run on stores of the grader's own, whatever the student's code is like.
         runnable = _of_kind(chosen, "plan")
     if runnable:
-        verdicts |= _run(
-            request, lab, runnable, framework, for_nodes, built, folder, tell, sandbox
-        )
+        verdicts |= _run(work, lab, runnable, built, tell)
     result = _lab_result(request, lab, verdicts)
     for check, judged in zip(chosen, result.checks, strict=True):
         judged.hash = versions.of_check(lab, check)
     if request.leaderboard and sandbox is not None and not lab.has_module:
         ui.say("no figures for the leaderboard: they are measured with --sandbox off alone")
     elif request.leaderboard and not lab.has_module:
-        result.leaderboard = _leaderboard(lab, result, built.node, framework, folder)
+        result.leaderboard = _leaderboard(work, lab, result, built.node)
     for check in result.checks:
         if check.outcome is Outcome.SKIP:
-            _remove_artifacts(folder, check.id)
+            _remove_artifacts(work.folder, check.id)
     return result
 
 
 def _leaderboard(
-    lab: Lab, result: LabResult, node: Path, framework: build.Framework, folder: Path
+    work: _Work, lab: Lab, result: LabResult, node: Path
 ) -> leaderboard.Leaderboard | None:
     """Speed counts only of a store that is right: nothing unless every check of the lab passed."""
     if len(result.checks) < len(lab.checks) or result.outcome is not Outcome.PASS:
         ui.say(f"no figures for the leaderboard: they need a pass in each check of lab {lab.number}")
         return None
-    with working_folder(folder / "leaderboard") as place:
-        return leaderboard.measure(node, framework, place)
+    with working_folder(work.folder / "leaderboard") as place:
+        return leaderboard.measure(node, work.framework, place)
 
 
 def _remove_artifacts(folder: Path, check: str) -> None:
@@ -229,33 +233,24 @@ def _remove_artifacts(folder: Path, check: str) -> None:
     shutil.rmtree(folder / check, ignore_errors=True)
 
 
-def _violations(
-    built: build.NodeBuild,
-    modules: Modules,
-    request: Request,
-    sandbox: Sandbox | None,
-    framework: Path,
-) -> str | None:
-    if not request.rules:
+def _violations(work: _Work, built: build.NodeBuild, modules: Modules) -> str | None:
+    if not work.request.rules:
         return None
     sources = [(path, built.objects[name]) for name, path in modules.items() if path is not None]
     found = [violation for source, _ in sources for violation in rules.check_source(source)]
-    if not request.sanitize:  # A sanitizer puts symbols of its own into the objects.
-        found += rules.check_objects(sources, sandbox, framework)
+    if not work.request.sanitize:  # A sanitizer puts symbols of its own into the objects.
+        found += rules.check_objects(sources, work.sandbox, work.for_nodes.folder)
     return rules.report(found) if found else None
 
 
 def _run(
-    request: Request,
+    work: _Work,
     lab: Lab,
     chosen: Sequence[Check],
-    framework: build.Framework,
-    for_nodes: build.Framework,
     built: build.NodeBuild,
-    folder: Path,
     tell: Callable[[dict[str, checks.Verdict]], None],
-    sandbox: Sandbox | None,
 ) -> dict[str, checks.Verdict]:
+    request, framework = work.request, work.framework
     verdicts: dict[str, checks.Verdict] = {}
     bar: contextlib.AbstractContextManager[ui.Bar]
     bar = contextlib.nullcontext(ui.Bar()) if request.quiet else ui.bar(f"Lab {lab.number}")
@@ -263,11 +258,11 @@ def _run(
         tally = _Tally(len(chosen), progress, tell)
         run = checks.Run(
             built.node,
-            folder,
+            work.folder,
             seed=request.seed,
             seeds=request.seeds,
             jobs=request.jobs,
-            sandbox=sandbox,
+            sandbox=work.sandbox,
             on_check=tally.on_check,
         )
         program = framework.checks_binary(lab.number)
@@ -284,7 +279,7 @@ def _run(
         if waiting := [c for c in _of_kind(chosen, "cluster") if not _failed_need(c, verdicts)]:
             if mixed := [check for check in waiting if check.mixed]:
                 try:
-                    run = replace(run, reference=build.reference_node(for_nodes))
+                    run = replace(run, reference=build.reference_node(work.for_nodes))
                 except reference.NotHere as error:
                     told = checks.Verdict(Outcome.INCONCLUSIVE, message=str(error))
                     verdicts |= dict.fromkeys((check.id for check in mixed), told)
