@@ -19,7 +19,7 @@ from dynamolab import processes
 from dynamolab.labs import Check
 from dynamolab.paths import BUILD, PACKAGE, ROOT, shown
 from dynamolab.results import Outcome
-from dynamolab.sandbox import Sandbox
+from dynamolab.sandbox import Sandbox, hosts_in
 
 SECONDS_A_CHECK = 60.0  # Far more than any check takes; a run that needs longer hangs.
 SECONDS_A_START = 60.0
@@ -210,10 +210,8 @@ def _run_shards(
             command += ["--cpu", str(cpus[number % len(cpus)])]
             for identifier in shard:
                 command += ["--only", identifier]
-            if run.sandbox is not None:
-                slot = stack.enter_context(run.sandbox.slot())
-                file = base.with_suffix(".sandbox.json")
-                command += ["--sandbox", run.sandbox.launcher_file(run.node, slot, file)]
+            shut_in = hosts_in(run.sandbox, run.node, base.with_suffix(".sandbox.json"))
+            command += stack.enter_context(shut_in)
             log = stack.enter_context(base.with_suffix(".log").open("wb"))
             child = stack.enter_context(processes.start(command, cwd=ROOT, stdout=log, stderr=log))
             running.append(

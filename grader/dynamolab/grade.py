@@ -170,12 +170,16 @@ def _lab_result(request: Request, lab: Lab, verdicts: dict[str, checks.Verdict])
 
 
 def _sandbox(request: Request, framework: build.Framework) -> Sandbox | None:
-    """What was asked for, said in a line. LabError if that cannot be had."""
-    if request.sandbox == "off":
-        return None
-    if request.sanitize:
+    if request.sandbox != "off" and request.sanitize:
         raise LabError("--sanitize: the sanitizers see nothing within a sandbox; add --sandbox off")
-    sandbox = choose(request.sandbox, framework.sandbox_launcher_built())
+    return chosen_sandbox(request.sandbox, framework)
+
+
+def chosen_sandbox(word: str, framework: build.Framework) -> Sandbox | None:
+    """What was asked for (``--sandbox``), said in a line. LabError if that cannot be had."""
+    if word == "off":
+        return None
+    sandbox = choose(word, framework.sandbox_launcher_built())
     if sandbox is not None:
         ui.say(f"sandbox: {sandbox.words}")
     return sandbox

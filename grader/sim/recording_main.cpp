@@ -8,6 +8,7 @@
 #include <CLI/CLI.hpp>
 
 #include "core/json.h"
+#include "sim/launcher.h"
 #include "sim/places.h"
 #include "sim/plan_json.h"
 #include "sim/recording.h"
@@ -25,6 +26,7 @@ struct Arguments {
   std::vector<NodeId> reference_nodes;
   std::string plan_file;
   std::string trace_file;
+  std::string sandbox;
   std::uint64_t began_us = 0;
   std::vector<std::string> recordings;
 };
@@ -71,6 +73,8 @@ std::vector<Step> places_in(const std::vector<Recording>& recordings,
 }
 
 int run(const Arguments& args) {
+  const Launcher solutions_launcher =
+      args.sandbox.empty() ? Launcher{} : read_launcher(args.sandbox);
   std::vector<Recording> recordings;
   recordings.reserve(args.recordings.size());
   for (const std::string& file : args.recordings) {
@@ -94,6 +98,7 @@ int run(const Arguments& args) {
                                      node) != args.reference_nodes.end();
     ProcessOptions options;
     options.node_binary = reference ? args.reference_binary : args.node_binary;
+    set_launcher(reference ? Launcher{} : solutions_launcher);  // a sandbox shows one program alone
     const std::unique_ptr<Host> host = start_process_host(options);
     const std::vector<Rerun> reruns = rerun(recording, *host);
     for (const Rerun& again : reruns) all_same = say(again) && all_same;
@@ -119,6 +124,7 @@ int main(int argc, char** argv) {
   app.add_option("--plan", args.plan_file, "JSON: what was done to the cluster, and when");
   app.add_option("--began-us", args.began_us, "the steady clock at the plan's time 0");
   app.add_option("--trace", args.trace_file, "write the trace here, a step a line");
+  app.add_option("--sandbox", args.sandbox, "JSON of ./lab's: what the solution is started behind");
   app.add_option("recordings", args.recordings, "a file a node")->required();
   std::signal(SIGPIPE, SIG_IGN);
   try {

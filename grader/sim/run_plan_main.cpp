@@ -9,6 +9,7 @@
 #include "sim/cluster.h"
 #include "sim/death.h"
 #include "sim/host.h"
+#include "sim/launcher.h"
 #include "sim/plan_json.h"
 #include "sim/replay_file.h"
 #include "sim/rings.h"
@@ -22,6 +23,7 @@ struct Arguments {
   std::string node_binary;
   std::string plan_file;
   std::string trace_file;
+  std::string sandbox;
   std::uint32_t rest_ms = 2000;
 };
 
@@ -81,11 +83,13 @@ int main(int argc, char** argv) {
   app.add_option("--node", args.node_binary, "dynamo-node of the solution")->required();
   app.add_option("--plan", args.plan_file, "JSON: nodes, config, seed, actions")->required();
   app.add_option("--trace", args.trace_file, "write the trace here, a step a line")->required();
+  app.add_option("--sandbox", args.sandbox, "JSON of ./lab's: what the solution is started behind");
   app.add_option("--rest-ms", args.rest_ms, "how long it goes on after the last action")
       ->check(CLI::Range(0, 600000));
   std::signal(SIGPIPE, SIG_IGN);
   try {
     app.parse(argc, argv);
+    if (!args.sandbox.empty()) set_launcher(read_launcher(args.sandbox));
     return run(args);
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? 0 : 2;

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from dynamolab import build, labs, processes
-from dynamolab.errors import LabError
+from dynamolab import build, labs, processes, sandbox
+from dynamolab.errors import GraderTrouble, LabError
 from dynamolab.semester import versions, viva, viva_runs, why
 
 COURSE = labs.load_all()
@@ -135,6 +135,22 @@ def test_a_message_that_is_lost_is_the_one_that_is_asked_about(
 def test_there_is_no_viva_for_the_warm_up(node: tuple[build.Framework, Path], tmp_path: Path) -> None:
     with pytest.raises(LabError, match="no viva for lab 0"):
         viva.prepare(runner(node, 0, tmp_path), 1)
+
+
+def test_what_somebody_handed_in_runs_in_a_sandbox(
+    node: tuple[build.Framework, Path], tmp_path: Path
+) -> None:
+    framework = node[0]
+    try:
+        box = sandbox.choose("auto", framework.sandbox_launcher_built())
+    except LabError as error:
+        pytest.skip(str(error))
+    assert box is not None
+    inside = replace(runner(node, 3, tmp_path / "a"), sandbox=box).run("as-it-is")
+    assert inside.steps == runner(node, 3, tmp_path / "b").run("as-it-is").steps
+    with pytest.raises(GraderTrouble):  # Nothing goes past a launcher that starts nothing.
+        deaf = replace(box, launcher=Path("/bin/false"))
+        replace(runner(node, 3, tmp_path / "c"), sandbox=deaf).run("as-it-is")
 
 
 @pytest.mark.slow

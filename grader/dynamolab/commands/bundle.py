@@ -29,6 +29,7 @@ def add(parser: argparse.ArgumentParser) -> None:
         "check", nargs="?", metavar="CHECK", help="what to replay (default: the first that failed)"
     )
     parser.add_argument("--list", action="store_true", help="only say what is in it; run nothing of it")
+    common.add_sandbox(parser, "auto")
     common.add_jobs(parser)
 
 
@@ -67,6 +68,6 @@ def _open(arguments: argparse.Namespace) -> int:
     supplied = list(results.get("with", []))
     again = argparse.Namespace(
         **{"file": Path(check["replay"]), "solution": results["solution"], "supplied": supplied},
-        **{"shiviz": None, "original": False, "jobs": arguments.jobs},
+        **{"shiviz": None, "original": False, "jobs": arguments.jobs, "sandbox": arguments.sandbox},
     )
     return replay.run(again)

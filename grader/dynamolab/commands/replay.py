@@ -27,6 +27,7 @@ from dynamolab.cluster.process import program_hash
 from dynamolab.commands import common
 from dynamolab.errors import LabError
 from dynamolab.paths import RESULTS, ROOT, shown
+from dynamolab.sandbox import Sandbox, hosts_in
 
 DEADLINE_S = 300.0
 
@@ -52,6 +53,7 @@ def add(parser: argparse.ArgumentParser) -> None:
         help="of a failure that was shrunk: the run that it was found in, in full",
     )
     common.add_with(parser)
+    common.add_sandbox(parser, "off")
     common.add_jobs(parser)
 
 
@@ -84,6 +86,8 @@ def _solution_that_failed(path: Path) -> tuple[str, list[str]]:
 
 def run(arguments: argparse.Namespace) -> int:
     if plan_replay.is_plan(plan_replay.document_of(arguments.file)):
+        if arguments.sandbox != "off":
+            raise LabError(f"{arguments.file}: a fault plan runs without a sandbox; leave --sandbox out")
         return plan_replay.replay_plan(arguments.file, arguments)
     document = read_replay(arguments.file)
     if arguments.solution is None:
@@ -95,12 +99,13 @@ def run(arguments: argparse.Namespace) -> int:
     framework = build.Framework("release", arguments.jobs)
     framework.build(["libraries", f"lab{lab.number}-checks", "faultnet", "replay-recordings"])
     label = f"lab{lab.number}-{solution.folder.name}"
-    built = build.build_node(framework, solution.modules(lab), label)
+    box = grade.chosen_sandbox(arguments.sandbox, framework)
+    built = build.build_node(framework, solution.modules(lab), label, sandbox=box)
     if built.error:
         raise LabError(built.error)
     _say_what_runs(check, solution)
     if document["kind"] == "cluster":
-        real = _Real(lab, check, document, arguments.file, built.node, framework)
+        real = _Real(lab, check, document, arguments.file, built.node, framework, box)
         if trace := real.rerun_recordings():
             _draw(trace, check, arguments, str(document.get("message", "")), document)
         return real.run_check_again()
@@ -110,7 +115,8 @@ def run(arguments: argparse.Namespace) -> int:
     command += ["--replay", arguments.file.resolve(), "--artifacts", shown(folder)]
     if arguments.original:
         command.append("--original")
-    done = processes.run(command, deadline_s=DEADLINE_S, cwd=ROOT, on_line=_print)
+    with hosts_in(box, built.node, folder / "sandbox.json") as words:
+        done = processes.run([*command, *words], deadline_s=DEADLINE_S, cwd=ROOT, on_line=_print)
     if done.timed_out:
         raise LabError(f"the replay did not end within {DEADLINE_S:.0f} s")
     _explain(check, done.code)
@@ -177,6 +183,7 @@ class _Real:
     file: Path  # Its recordings lie beside it.
     node: Path
     framework: build.Framework
+    sandbox: Sandbox | None
 
     def rerun_recordings(self) -> Path | None:
         """What the nodes took, once more in simulated nodes: the same events, clocks and seeds. The
@@ -188,7 +195,7 @@ class _Real:
             return None
         print("What each node took, once more, in a simulated node:", flush=True)
         if self.document.get("node_hash") != program_hash(self.node):
-            print("  (the solution was changed since: what it does otherwise now, shows)")
+            print("  (another program than then: built elsewhere, or the solution was changed since)")
         folder = self.file.resolve().parent
         plan, trace = folder / "plan.json", folder / "trace-of-nodes.jsonl"
         command: list[str | Path] = [self.framework.replay_recordings, "--node", self.node]
@@ -197,7 +204,9 @@ class _Real:
         if reference := [str(name) for name in self.document.get("reference", [])]:
             command += ["--reference", ",".join(reference)]
             command += ["--reference-node", build.reference_node(self.framework)]
-        done = processes.run([*command, *files], deadline_s=DEADLINE_S, cwd=ROOT, on_line=_print)
+        with hosts_in(self.sandbox, self.node, folder / "sandbox.json") as words:
+            command += [*words, *files]
+            done = processes.run(command, deadline_s=DEADLINE_S, cwd=ROOT, on_line=_print)
         if done.timed_out:
             raise LabError(f"the recordings did not end within {DEADLINE_S:.0f} s")
         if done.code == 0:
@@ -218,7 +227,7 @@ class _Real:
         folder = grade.run_folder(f"replay-lab{self.lab.number}")
         reference = build.reference_node(self.framework) if self.check.mixed else None
         seed = int(self.document.get("seed", 1))
-        run_with = checks.Run(self.node, folder, seed=seed, reference=reference)
+        run_with = checks.Run(self.node, folder, seed=seed, reference=reference, sandbox=self.sandbox)
         tests = self.lab.folder / "test_cluster.py"
         verdict = checks.run_pytest(tests, [self.check], self.framework.faultnet, run_with)[self.check.id]
         print(f"{verdict.outcome.value} in {verdict.seconds:.1f} s (artifacts: {shown(folder)})")

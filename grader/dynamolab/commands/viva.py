@@ -28,6 +28,7 @@ def add(parser: argparse.ArgumentParser) -> None:
         help="how many questions (default: 6)",
     )
     common.add_seed(parser)
+    common.add_sandbox(parser, "auto")
     common.add_with(parser)
     common.add_jobs(parser)
 
@@ -38,11 +39,13 @@ def run(arguments: argparse.Namespace) -> int:
     solution = common.open_solution(arguments, known, [lab])
     framework = build.Framework("release", arguments.jobs)
     framework.build(["libraries", "run-plan"])
-    built = build.build_node(framework, solution.modules(lab), f"lab{lab.number}-{solution.folder.name}")
+    box = grade.chosen_sandbox(arguments.sandbox, framework)
+    label = f"lab{lab.number}-{solution.folder.name}"
+    built = build.build_node(framework, solution.modules(lab), label, sandbox=box)
     if built.error:
         raise LabError(built.error)
     folder = grade.run_folder(f"viva-lab{lab.number}")
-    runner = viva_runs.Runner(framework.run_plan, built.node, lab.number, arguments.seed, folder)
+    runner = viva_runs.Runner(framework.run_plan, built.node, lab.number, arguments.seed, folder, box)
     asked = viva.prepare(runner, arguments.count)
     page = folder / "viva.html"
     _write(asked, page, solution.name, runner)

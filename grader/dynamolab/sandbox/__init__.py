@@ -5,8 +5,8 @@ Tier A is bubblewrap (namespaces of its own for each process that is started) ar
 stands where a ``Sandbox`` could: everything is started as it is."""
 
 from .probe import NAMES, choose
-from .sandbox import Sandbox, Tier
+from .sandbox import Sandbox, Tier, hosts_in
 from .slots import Slot
 from .started import Started
 
-__all__ = ["NAMES", "Sandbox", "Slot", "Started", "Tier", "choose"]
+__all__ = ["NAMES", "Sandbox", "Slot", "Started", "Tier", "choose", "hosts_in"]

@@ -95,6 +95,17 @@ def joined(*views: View) -> View:
     )
 
 
+@contextlib.contextmanager
+def hosts_in(sandbox: Sandbox | None, node: Path, file: Path) -> Iterator[list[str | Path]]:
+    """For the block's time: the words for a program of grader/sim that starts hosts of ``node``, which are
+    shut in then. ``file``: where what it is told is written. No words without a sandbox."""
+    if sandbox is None:
+        yield []
+        return
+    with sandbox.slot() as slot:
+        yield ["--sandbox", sandbox.launcher_file(node, slot, file)]
+
+
 @dataclass(frozen=True)
 class Sandbox:
     """How untrusted commands are started. One object serves any number of threads."""

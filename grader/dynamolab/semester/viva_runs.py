@@ -12,6 +12,7 @@ from typing import Any
 from dynamolab import processes, viewer
 from dynamolab.errors import GraderTrouble, LabError
 from dynamolab.paths import PACKAGE
+from dynamolab.sandbox import Sandbox, hosts_in
 from dynamolab.viewer import model
 
 DEADLINE_S = 120.0
@@ -49,6 +50,7 @@ class Runner:
     lab: int
     seed: int
     folder: Path
+    sandbox: Sandbox | None = None
 
     @property
     def plan(self) -> dict[str, Any]:
@@ -70,8 +72,10 @@ class Runner:
         self.folder.mkdir(parents=True, exist_ok=True)
         file, trace = self.folder / f"{name}.plan.json", self.folder / f"{name}.trace.jsonl"
         file.write_text(json.dumps(plan, indent=1), encoding="utf-8")
-        command = [self.program, "--node", self.node, "--plan", file, "--trace", trace]
-        done = processes.run([*command, "--rest-ms", str(REST_MS)], deadline_s=DEADLINE_S)
+        command: list[str | Path] = [self.program, "--node", self.node, "--plan", file, "--trace", trace]
+        command += ["--rest-ms", str(REST_MS)]
+        with hosts_in(self.sandbox, self.node, self.folder / "sandbox.json") as words:
+            done = processes.run([*command, *words], deadline_s=DEADLINE_S)
         if done.code == 1:
             raise LabError(f"the solution does not come through the viva's plan:\n{done.out.strip()}")
         if done.code != 0 or done.timed_out:
