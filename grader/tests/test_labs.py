@@ -92,3 +92,9 @@ def test_close_names_are_offered() -> None:
         assert labs.find_lab([lab], word) is lab
     with pytest.raises(LabError, match="did you mean ring"):
         labs.find_lab([lab], "rign")
+
+
+@pytest.mark.parametrize("lab", labs.load_all(), ids=lambda lab: lab.name)
+def test_checks_stand_by_parts_as_the_table_shows_them(lab: labs.Lab) -> None:
+    parts = [check.part for check in lab.checks]
+    assert parts == sorted(parts)
