@@ -117,6 +117,7 @@ class Marker {
       case Kind::skew:
       case Kind::disk_full:
       case Kind::disk_freed:
+      case Kind::configure:
         return true;
       default:
         return false;

@@ -26,6 +26,14 @@ struct LinkModel {
   FIELDS(delay_min, delay_max, loss_ppm, exchange_loss_ppm, duplicate_ppm, corrupt_ppm)
 };
 
+/// What may be changed while a cluster lives; a node reads it at its start.
+struct Settings {
+  std::string mode;     ///< "strict" or "sloppy".
+  std::uint32_t r = 0;  ///< 0: a majority, as in NodeConfig.
+  std::uint32_t w = 0;
+  FIELDS(mode, r, w)
+};
+
 // clang-format off
 /// One thing that is done to the cluster.
 ///
@@ -49,6 +57,7 @@ struct LinkModel {
 /// skew       | who                  |                   | wall clock off by `skew_ms`
 /// disk_full  | who                  |                   | room() says no, commits that grow fail
 /// disk_freed | who                  |                   |
+/// configure  | none: for all        |                   | settings: of every start from now on
 ///
 /// A node that runs is killed (kill -9) before a restart or a wipe.
 // clang-format on
@@ -70,8 +79,9 @@ struct Action {
                         ///< request's client read last of this key; empty: nothing.
   RequestId request;    ///< For put and delete. No client: "client"; sequence 0: one not used yet.
   std::uint32_t hosts = 0;  ///< For put and delete: w; for get: r; 0: as configured (lab 5).
+  Settings settings;        ///< For configure.
   FIELDS(at, act, nodes, peers, bootstrap, link, message, count, commit, skew, key, value, context,
-         request, hosts)
+         request, hosts, settings)
 };
 
 /// A whole run. Everything in it, and the solution, decides what happens: nothing else does.

@@ -53,6 +53,26 @@ bool is_context(const std::string& text) {
          (text.size() % 2 == 0 && text.find_first_not_of("0123456789abcdef") == std::string::npos);
 }
 
+void validate_settings(const Action& action, const std::string& where) {
+  const Settings& settings = action.settings;
+  if (action.act != "configure") {
+    if (!settings.mode.empty() || settings.r != 0 || settings.w != 0) {
+      fail(where + ".settings", quoted("configure") + " as the act", quoted(action.act));
+    }
+    return;
+  }
+  if (!action.nodes.empty()) {
+    fail(where + ".nodes", "none for \"configure\": it is for all nodes", joined(action.nodes));
+  }
+  if (!one_of(settings.mode, {"strict", "sloppy"})) {
+    fail(where + ".settings.mode", "\"strict\" or \"sloppy\"", quoted(settings.mode));
+  }
+}
+
+void check_hosts(std::uint32_t hosts, std::uint32_t n, const std::string& where) {
+  if (hosts > n) fail(where, "at most n (" + std::to_string(n) + ")", std::to_string(hosts));
+}
+
 }  // namespace
 
 std::optional<MessageName> message_called(std::string_view name) {
@@ -70,8 +90,9 @@ std::optional<MessageName> message_called(std::string_view name) {
 
 const std::vector<std::string>& acts() {
   static const std::vector<std::string> all = {
-      "start", "add",    "remove", "put",  "delete", "get",  "crash", "restart",   "wipe",
-      "pause", "resume", "cut",    "heal", "link",   "drop", "skew",  "disk_full", "disk_freed"};
+      "start",   "add",  "remove",    "put",        "delete",   "get",  "crash",
+      "restart", "wipe", "pause",     "resume",     "cut",      "heal", "link",
+      "drop",    "skew", "disk_full", "disk_freed", "configure"};
   return all;
 }
 
@@ -104,7 +125,7 @@ void validate(const Action& action, const std::vector<NodeId>& nodes, const std:
   check_names(action.nodes, nodes, where + ".nodes");
   // The console may be asked to add a name that nobody knows: that is the node's error to make.
   if (!one_of(act, {"add", "remove"})) check_names(action.peers, nodes, where + ".peers");
-  if (action.nodes.empty() && !one_of(act, {"heal", "link"})) {
+  if (action.nodes.empty() && !one_of(act, {"heal", "link", "configure"})) {
     fail(where + ".nodes", "at least one node for \"" + act + "\"", "none");
   }
   if (action.peers.empty() && one_of(act, {"add", "remove", "cut", "drop"})) {
@@ -137,6 +158,7 @@ void validate(const Action& action, const std::vector<NodeId>& nodes, const std:
   }
   if (act == "drop" && action.count == 0) fail(where + ".count", "at least 1", "0");
   if (act == "link") validate(action.link, where + ".link");
+  validate_settings(action, where);
 }
 
 void validate(const Plan& plan, const std::string& where) {
@@ -162,6 +184,8 @@ void validate(const Plan& plan, const std::string& where) {
   for (std::size_t i = 0; i < plan.actions.size(); ++i) {
     const std::string place = where + ".actions[" + std::to_string(i) + "]";
     validate(plan.actions[i], plan.nodes, place);
+    check_hosts(plan.actions[i].settings.r, plan.config.n, place + ".settings.r");
+    check_hosts(plan.actions[i].settings.w, plan.config.n, place + ".settings.w");
     if (i > 0 && plan.actions[i].at < plan.actions[i - 1].at) {
       fail(place + ".at_ms", "actions in order of time", "an earlier time than the one before it");
     }

@@ -75,4 +75,9 @@ struct Rerun {
 /// recorded.
 std::vector<Rerun> rerun(const Recording& recording, Host& host);
 
+/// The rings that the nodes had on the way (rings.h), as the solution in `host` answers. Nothing if
+/// it has none, or dies of the question.
+std::vector<Step> rings_on_the_way(const NodeSetup& setup, const std::vector<Step>& steps,
+                                   Host& host);
+
 }  // namespace dynamo::sim

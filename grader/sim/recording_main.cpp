@@ -72,6 +72,19 @@ std::vector<Step> places_in(const std::vector<Recording>& recordings,
   return {};
 }
 
+/// As the solution's program answers: a ring follows from the events alone, on every node.
+std::vector<Step> rings_then(const Arguments& args, const std::vector<Recording>& recordings,
+                             const std::vector<Step>& steps) {
+  for (const Recording& recording : recordings) {
+    if (recording.starts.empty() || steps.empty()) continue;
+    ProcessOptions options;
+    options.node_binary = args.node_binary;
+    const std::unique_ptr<Host> host = start_process_host(options);
+    return rings_on_the_way(recording.starts.front().setup, steps, *host);
+  }
+  return {};
+}
+
 int run(const Arguments& args) {
   const Launcher solutions_launcher =
       args.sandbox.empty() ? Launcher{} : read_launcher(args.sandbox);
@@ -105,6 +118,7 @@ int run(const Arguments& args) {
     if (steps.empty() || reruns.back().owners.empty()) continue;
     afterwards.push_back(ring_step(steps.back().at, node, reruns.back().owners));
   }
+  for (Step& then : rings_then(args, recordings, steps)) afterwards.push_back(std::move(then));
   for (Step& places : places_in(recordings, steps)) afterwards.push_back(std::move(places));
   if (!afterwards.empty()) write_trace(args.trace_file, steps, afterwards);
   return all_same ? 0 : 1;

@@ -4,6 +4,7 @@
 #include "ring.h"
 #include "sim/methods_text.h"
 #include "sim/recording.h"
+#include "sim/rings.h"
 #include "sim/story.h"
 
 namespace dynamo::sim {
@@ -154,11 +155,14 @@ bool run_some(const RecordedStart& start, std::size_t begin, std::size_t end, Ho
   return true;
 }
 
+bool has_ring(const NodeSetup& setup) {
+  const std::vector<std::string>& modules = setup.config.modules;
+  return std::find(modules.begin(), modules.end(), "ring") != modules.end();
+}
+
 /// Nobody asked then, so what comes of it is not compared, nor a death at it told.
 std::vector<NodeId> owners_in(const RecordedStart& start, Host& host) {
-  const std::vector<std::string>& modules = start.setup.config.modules;
-  const bool has_ring = std::find(modules.begin(), modules.end(), "ring") != modules.end();
-  if (start.handlers.empty() || !has_ring) return {};
+  if (start.handlers.empty() || !has_ring(start.setup)) return {};
   try {
     return invoke<&Ring::owners>(host, kSlot, start.handlers.back().moment, nullptr);
   } catch (const SolutionDied&) {
@@ -195,6 +199,23 @@ std::vector<Rerun> rerun(const Recording& recording, Host& host) {
     reruns.push_back(rerun_start(recording.starts[i], i + 1, host));
   }
   return reruns;
+}
+
+std::vector<Step> rings_on_the_way(const NodeSetup& setup, const std::vector<Step>& steps,
+                                   Host& host) {
+  if (!has_ring(setup)) return {};
+  try {
+    host.make(kSlot, setup, Disk{}, kPlenty);
+    std::vector<Step> told = rings_on_the_way(steps, [&](const History& events) {
+      invoke<&Ring::rebuild>(host, kSlot, Moment{}, nullptr, events);
+      return invoke<&Ring::owners>(host, kSlot, Moment{}, nullptr);
+    });
+    host.destroy(kSlot);
+    host.exchange();
+    return told;
+  } catch (const SolutionDied&) {
+    return {};
+  }
 }
 
 }  // namespace dynamo::sim

@@ -258,9 +258,11 @@ class Teller {
 /// What the harness did; nodes recorded their own starts, and what the console asked them.
 void add_fault(const Action& action, std::vector<Step>& steps) {
   static const std::map<std::string, Step::Kind> kinds = {
-      {"crash", Step::Kind::crash},   {"wipe", Step::Kind::wipe},  {"pause", Step::Kind::pause},
-      {"resume", Step::Kind::resume}, {"cut", Step::Kind::cut},    {"heal", Step::Kind::heal},
-      {"link", Step::Kind::link},     {"drop", Step::Kind::forget}};
+      {"crash", Step::Kind::crash}, {"wipe", Step::Kind::wipe},
+      {"pause", Step::Kind::pause}, {"resume", Step::Kind::resume},
+      {"cut", Step::Kind::cut},     {"heal", Step::Kind::heal},
+      {"link", Step::Kind::link},   {"drop", Step::Kind::forget},
+      {"skew", Step::Kind::skew},   {"configure", Step::Kind::configure}};
   const auto found = kinds.find(action.act);
   if (found == kinds.end()) return;
   Step step;
@@ -270,6 +272,8 @@ void add_fault(const Action& action, std::vector<Step>& steps) {
   if (action.act == "crash") step.text = "kill -9";
   if (action.act == "link") step.text = json::text(json::to(action.link));
   if (action.act == "drop") step.text = std::to_string(action.count);
+  if (action.act == "skew") step.text = action.skew;
+  if (action.act == "configure") step.text = json::text(json::to(action.settings));
   const std::vector<NodeId> nowhere = {""};
   for (const NodeId& node : action.nodes.empty() ? nowhere : action.nodes) {
     for (const NodeId& peer : action.peers.empty() ? nowhere : action.peers) {

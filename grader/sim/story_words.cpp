@@ -277,6 +277,8 @@ std::string step_words(const Step& step) {
       return "the disk of " + step.node + " is full";
     case Kind::disk_freed:
       return "the disk of " + step.node + " has room again";
+    case Kind::configure:
+      return "who starts from now on has other settings: " + in_words(step.text);
     case Kind::note:
       return step.node + " notes: " + in_words(step.text);
     case Kind::phase:
@@ -287,6 +289,7 @@ std::string step_words(const Step& step) {
              ", and its process ended";
     case Kind::places:
     case Kind::ring:
+    case Kind::ring_then:
       break;  // come after the end: the viewer draws them
   }
   return "";

@@ -8,10 +8,11 @@ namespace dynamo::sim {
 
 std::string_view name_of(Step::Kind kind) {
   static constexpr auto names = std::to_array<std::string_view>(
-      {"start",      "send",   "receive", "drop",    "refused", "timeout", "timer",   "commit",
-       "console",    "answer", "client",  "told",    "check",   "crash",   "restart", "wipe",
-       "pause",      "resume", "cut",     "heal",    "link",    "forget",  "skew",    "disk_full",
-       "disk_freed", "note",   "phase",   "running", "ring",    "places"});
+      {"start",   "send",    "receive",   "drop",       "refused",   "timeout", "timer",
+       "commit",  "console", "answer",    "client",     "told",      "check",   "crash",
+       "restart", "wipe",    "pause",     "resume",     "cut",       "heal",    "link",
+       "forget",  "skew",    "disk_full", "disk_freed", "configure", "note",    "phase",
+       "running", "ring",    "ring_then", "places"});
   return names.at(static_cast<std::size_t>(kind));
 }
 

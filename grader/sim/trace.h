@@ -43,11 +43,14 @@ struct Step {
     skew,    ///< text: milliseconds
     disk_full,
     disk_freed,
-    note,     ///< The solution's own words.
-    phase,    ///< Of the scenario; text: what begins. Steps up to the next phase belong to it.
-    running,  ///< The last step of a host that died: this handler was at work.
-    ring,     ///< After all others; data: who owns what, as `node` answers then (rings.h)
-    places,   ///< After all others; data: where keys lie in the Merkle trees (places.h)
+    configure,  ///< text: the settings of every start from now on
+    note,       ///< The solution's own words.
+    phase,      ///< Of the scenario; text: what begins. Steps up to the next phase belong to it.
+    running,    ///< The last step of a host that died: this handler was at work.
+    ring,       ///< After all others; data: who owns what, as `node` answers then (rings.h)
+    ring_then,  ///< After all others, at its moment: the ring that `node` has from then on
+                ///< (rings.h)
+    places,     ///< After all others; data: where keys lie in the Merkle trees (places.h)
   };
 
   Instant at{};

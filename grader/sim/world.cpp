@@ -44,6 +44,7 @@ std::string to_string(const Operation& operation) {
 
 World::State::State(Plan plan_, Crossing& crossing_, WorldOptions options_)
     : plan(checked(std::move(plan_))),
+      config(plan.config),
       crossing(crossing_),
       options(options_),
       links(plan.seed, plan.nodes, plan.links),
@@ -96,7 +97,7 @@ void World::State::start_node(NodeIndex index, bool bootstrap) {
   node.handlers = 0;
   record(first ? Step::Kind::start : Step::Kind::restart, node.id,
          bootstrap ? "as the first of a new cluster" : "");
-  const NodeSetup setup{node.id, node.incarnation, plan.config};
+  const NodeSetup setup{node.id, node.incarnation, config};
   const std::uint64_t room = node.disk_full ? 0 : kPlenty;
   if (node.image && node.disk.empty()) {
     node.place.host->make_from(node.image, node.place.slot, setup, room);
@@ -176,6 +177,13 @@ void World::State::change_links(const Action& action) {
   }
 }
 
+void World::State::configure(const Settings& settings) {
+  config.mode = settings.mode;
+  config.r = settings.r;
+  config.w = settings.w;
+  record(Step::Kind::configure, "", json::text(json::to(settings)));
+}
+
 void World::State::ask_console(const Action& action, MethodId method) {
   for (const NodeId& at : action.nodes) {
     for (const NodeId& subject : action.peers) {
@@ -252,6 +260,7 @@ void World::State::perform(const Action& action) {
   if (act == "remove") return ask_console(action, method_id<&Membership::remove>);
   if (act == "put" || act == "delete" || act == "get") return ask_client(action);
   if (act == "cut" || act == "heal" || act == "link" || act == "drop") return change_links(action);
+  if (act == "configure") return configure(action.settings);
   for (const NodeId& name : action.nodes) {
     const NodeIndex index = index_of(name);
     NodeState& node = nodes[index];

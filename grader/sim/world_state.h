@@ -108,6 +108,7 @@ struct World::State {
   static Disk& own_disk(NodeState& node);
   void resume(NodeIndex node);
   void change_links(const Action& action);
+  void configure(const Settings& settings);
   void ask_console(const Action& action, MethodId method);
   void refuse_at_console(const Action& action);
   NodeIndex index_of(const NodeId& node) const;
@@ -175,6 +176,7 @@ struct World::State {
   };
 
   Plan plan;
+  NodeConfig config;  ///< Of the next start: the plan's, until an action changes it.
   Crossing& crossing;
   WorldOptions options;
   Links links;

@@ -59,6 +59,10 @@ BROKEN = {
     "too late": (with_hints({**PUT, "at_ms": 120_001}), r"actions\[0\]\.at_ms: expected at most 120000"),
     "too many": (with_hints(*[{"act": "heal"}] * 301), "at most 300 of them, found 301"),
     "a lost disk": (with_hints({"act": "wipe", "nodes": ["n1"]}), r'act: no "wipe"'),
+    "other settings": (
+        with_hints({"act": "configure", "settings": {"mode": "strict"}}),
+        r'act: no "configure"',
+    ),
     "one value twice": (with_hints(PUT, PUT), "give each put a value of its own"),
     "a put at two nodes": (with_hints({**PUT, "nodes": ["n1", "n2"]}), "expected one node"),
     "a made-up context": (with_hints({**PUT, "context": "00ff"}), 'context: expected "read"'),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import http.client
 import json
 import os
@@ -16,10 +17,11 @@ from typing import Any
 import pytest
 from real_nodes import GONE_S, Programs, processes_that_mention, programs
 from real_nodes import soon as gone
-from viewer_samples import ring_trace, small_trace
+from viewer_samples import handoff_trace, ring_trace, small_trace
 
 from dynamolab import plan_replay
 from dynamolab.cluster.plan import read_plan
+from dynamolab.commands import play
 from dynamolab.errors import LabError
 from dynamolab.paths import ROOT
 from dynamolab.play import measuring, playground
@@ -152,7 +154,7 @@ def test_a_recording_that_is_none_is_refused(tmp_path: Path) -> None:
 def test_a_trace_and_a_failure_of_real_processes_become_sessions(tmp_path: Path) -> None:
     trace = tmp_path / "x.trace.jsonl"
     trace.write_text("".join(json.dumps(step) + "\n" for step in [*small_trace(), *ring_trace()[-3:]]))
-    told = playground.session_in(trace)
+    told = playground.session_in(trace).messages
     assert told[0]["kind"] == "hello" and told[0]["nodes"] == ["n1", "n2"]
     flows = [flow for message in told if message["kind"] == "flows" for flow in message["flows"]]
     assert ["n1", "n2", "Update", False, "send", 1] in flows
@@ -162,10 +164,48 @@ def test_a_trace_and_a_failure_of_real_processes_become_sessions(tmp_path: Path)
     assert [ring["nodes"] for ring in told[-1]["rings"]] == [["n1", "n2"], ["n3"]]
     replay = tmp_path / "x.replay.json"
     replay.write_text("{}")
-    assert playground.session_in(replay) == told
+    assert playground.session_in(replay).messages == told
     trace.rename(tmp_path / "y")
     with pytest.raises(LabError, match=r"no trace beside it; ./lab replay"):
         playground.session_in(replay)
+
+
+def test_of_a_trace_come_suspicions_whom_hints_are_for_rings_and_steps(tmp_path: Path) -> None:
+    trace = tmp_path / "x.trace.jsonl"
+    trace.write_text("".join(json.dumps(step) + "\n" for step in handoff_trace()))
+    recorded = playground.session_in(trace)
+
+    def at(t: int, kind: str) -> dict[str, Any]:
+        return [one for one in recorded.messages if one["kind"] == kind and one["t"] <= t][-1]
+
+    def row(t: int, name: str) -> dict[str, Any]:
+        return next(one for one in at(t, "nodes")["nodes"] if one["name"] == name)
+
+    assert row(20, "n2")["members"] == ["n1", "n2", "n3"], "in a space of the solution's own"
+    assert [row(t, "n1")["suspects"] for t in (339, 340, 910)] == [[], ["n3"], []]
+    assert row(900, "n2")["kept"] == [{"key": "cart", "owner": "n3"}]
+    rings = [[(ring["nodes"], ring["owners"][:3]) for ring in at(t, "rings")["rings"]] for t in (1, 10, 20)]
+    assert rings[:2] == [[(["n1"], ["n1"] * 3)], [(["n1"], ["n1", "n2", "n3"])]]
+    assert rings[2] == [(["n1", "n2"], ["n1", "n2", "n3"])]
+    assert at(30, "key")["list"] == ["n1", "n2", "n3"], "by the ring of then"
+    look = recorded.steps.look(most=2, until_ms=361)
+    assert [step["words"] for step in look["steps"]] == ["n2 gets it", "n2 writes"]
+    assert recorded.steps.look(most=3, until_ms=361)["arrows"] == [[0, 1]]
+
+
+def test_a_failure_of_real_processes_opens_by_the_file_that_it_names(tmp_path: Path) -> None:
+    file, trace = tmp_path / "replay.json", tmp_path / "trace-of-nodes.jsonl"
+    story = "  1. n1 starts\n  expected: <milk>\n  actual:   nothing\n  last lines of n1:\n    ready"
+    file.write_text(json.dumps({"check": "quorum.sample", "kind": "cluster", "message": story}))
+    trace.write_text("".join(json.dumps(step) + "\n" for step in small_trace()))
+    arguments = argparse.Namespace(file=file)
+    told = "expected: <milk>\nactual:   nothing"
+    assert play.to_play_back(arguments) == (trace, told)
+    last = playground.session_in(trace, told).messages[-1]
+    assert (last["kind"], last["words"]) == ("trouble", told), "at its end"
+    file.write_text(json.dumps({"nodes": ["n1"], "actions": []}))
+    with pytest.raises(LabError, match="is a fault plan; ./lab replay"):
+        play.to_play_back(arguments)
 
 
 def test_updates_are_counted_as_a_page_hears_them(programs: Programs) -> None:
@@ -173,7 +213,8 @@ def test_updates_are_counted_as_a_page_hears_them(programs: Programs) -> None:
     assert 0 < kept.updates <= 40 and kept.messages > 0 and kept.forgotten == 0
 
 
-def test_nothing_stays_behind(programs: Programs, tmp_path: Path) -> None:
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGHUP, signal.SIGKILL])
+def test_nothing_stays_behind(programs: Programs, tmp_path: Path, how: signal.Signals) -> None:
     command = [sys.executable, "-P", "-m", "dynamolab", "play", "--no-browser", "-n", "2"]
     command += ["--node", str(programs.node), "--faultnet", str(programs.faultnet)]
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "grader"), "TMPDIR": str(tmp_path)}
@@ -183,14 +224,14 @@ def test_nothing_stays_behind(programs: Programs, tmp_path: Path) -> None:
         address = next(line.strip() for line in process.stdout if line.strip().startswith("http"))
         assert address.startswith("http://127.0.0.1:") and "?token=" in address
         assert any("--data" in line for line in processes_that_mention(str(tmp_path)))
-        process.send_signal(signal.SIGINT)
-        assert process.wait(GONE_S) == 128 + signal.SIGINT
+        process.send_signal(how)  # Ctrl-C, a terminal that is closed, and kill -9.
+        assert process.wait(GONE_S) == (128 + how if how != signal.SIGKILL else -how)
         process.stdout.close()
     finally:
         process.kill()
         process.wait()
     assert gone(lambda: not processes_that_mention(str(tmp_path)))
-    assert list(tmp_path.iterdir()) == []
+    assert gone(lambda: not list(tmp_path.iterdir()))
 
 
 def soon(condition: Any) -> None:
@@ -200,7 +241,9 @@ def soon(condition: Any) -> None:
         time.sleep(0.05)
 
 
-def test_acts_are_done_and_told_and_make_a_plan(programs: Programs, tmp_path: Path) -> None:
+def test_acts_are_done_and_told_and_make_a_plan(
+    programs: Programs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     record = tmp_path / "session.jsonl"
     wanted = playground.Wanted(programs.node, programs.faultnet, size=3, record=record)
     with playground.live(wanted) as place:
@@ -240,18 +283,40 @@ def test_acts_are_done_and_told_and_make_a_plan(programs: Programs, tmp_path: Pa
             session.act({"act": "put", "key": f"load-{number}", "value": "milk", "at": "n1"})
         session.act({"act": "load", "rate": 50})
         soon(lambda: feed.last("load").get("reads", 0) > 3)
+        session.act({"act": "load", "rate": 0})
+        with monkeypatch.context() as full:
+            full.setattr("dynamolab.play.session.MOST_PLANNED", len(session.cluster.actions))
+            for _ in range(2):
+                session.act({"act": "get", "key": "cart", "at": "n1"})
+        with feed.listen() as following:
+            heard = iter(lambda: following(0.1), None)
+            full_told = [one for one in heard if "to be saved is full" in str(one.get("words"))]
+        assert len(full_told) == 1, "once"
+        session.act({"act": "mode", "mode": "strict", "r": 1, "w": 3})
         plan = session.plan()
+    assert (plan["config"]["mode"], plan["config"]["w"]) == ("sloppy", 2), "as it was at the beginning"
     assert plan_replay.is_plan(plan) and "cluster_secret" not in plan["config"]
     file = tmp_path / "plan.json"
     file.write_text(json.dumps(plan))
     again = read_plan(file, programs.faultnet)
     acts = {action["act"] for action in again["actions"]}
     assert {"put", "get", "cut", "heal", "link", "drop", "skew", "crash", "restart", "add", "remove"} <= acts
+    settings = next(action for action in again["actions"] if action["act"] == "configure")
+    assert settings["settings"] == {"mode": "strict", "r": 1, "w": 3}
     replayed = plan_replay.Programs(programs.node, programs.faultnet, programs.replay_recordings)
     story, page = plan_replay.run_again("plan.json", again, replayed, tmp_path / "again")
     assert any("n3 is killed" in line for line in story)
     held = (tmp_path / "again" / "plan.trace.jsonl").read_text()
     assert '"value":"milk"' in held and '"value":"tea"' in held, "the clients' requests, too"
     assert "A fault plan, once more" in page.read_text()
-    kinds = {message["kind"] for message in read_recording(record)}
+    now = json.loads((tmp_path / "again" / "config.json").read_text())
+    assert (now["mode"], now["w"]) == ("strict", 3), "the settings changed there, too"
+    recorded = playground.session_in(record)
+    kinds = {message["kind"] for message in recorded.messages}
     assert {"hello", "nodes", "rings", "key", "trees", "flows", "links", "log"} <= kinds
+    assert "steps" not in kinds
+    cut = next(one["t"] for one in recorded.messages if one["kind"] == "links" and one["cuts"])
+    look = recorded.steps.look(most=1500, until_ms=cut + 500)
+    assert look["arrows"]
+    assert {"send", "receive", "client", "told"} <= {step["event"] for step in look["steps"]}
+    assert any(step["words"] == "what n1 sends to n2 is lost from now on" for step in look["steps"])

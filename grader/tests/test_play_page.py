@@ -15,7 +15,7 @@ from real_nodes import Programs, programs, soon
 from browser import Page, chromium
 from dynamolab.play import playground
 from dynamolab.play.scripts import SCRIPTS
-from viewer_samples import small_trace
+from viewer_samples import handoff_trace
 
 __all__ = ["programs"]
 
@@ -63,6 +63,14 @@ def press(page: Page, selector: str) -> None:
 def fill(page: Page, **values: object) -> None:
     for name, value in values.items():
         page.run(f"document.getElementById({json.dumps(name)}).value = {json.dumps(str(value))}")
+
+
+def moment(page: Page, t: int | str) -> None:
+    """Of a recording."""
+    page.run(
+        f"{{ const time = document.getElementById('time'); time.value = {t};"
+        " time.dispatchEvent(new Event('input')) }"
+    )
 
 
 def row(name: str) -> str:
@@ -149,6 +157,11 @@ def test_a_keyboard_is_enough_and_everything_has_a_name(browser: Page, programs:
             "n3",
         ]
         page.run("document.getElementById('link').close()")
+        page.run("document.querySelector(\"[aria-label='Kill n3']\").focus()")
+        page.press("Enter", text="\r")
+        shows(page, row("n3"), "down")
+        focused = "document.activeElement.getAttribute('aria-label')"
+        page.wait(f"{focused} === 'Restart n3'")  # What was pressed is gone: another one of the row's.
         page.run("document.body.focus(); document.activeElement.blur()")
         page.press("?")
         assert page.run("!document.getElementById('help').hidden")
@@ -198,6 +211,8 @@ def test_the_page_says_when_a_node_or_the_harness_dies(browser: Page, programs: 
         process._process.kill()  # As a crash of its own.
         shows(page, "#trouble", "n2")
         shows(page, row("n2"), "down")
+        press(page, f"{row('n2')} [aria-label='Restart n2']")
+        page.wait("document.getElementById('trouble').textContent === ''")
         place.server.__exit__()
         with place.feed:
             pass  # All streams end.
@@ -219,6 +234,9 @@ def test_a_demonstration_runs_to_its_end_forwards_and_back(
             where = "document.getElementById('script-where').textContent"
             page.wait(f"{where} === 'step {number} of {len(steps)}'")
             assert text(page, "#caption") == step.caption
+            with page.sized(*SIZES[0]):  # Nobody scrolls on a projector: what the step is about is there.
+                panel = f"document.querySelector('section.{step.look or 'ring'}')"
+                page.wait(f"{panel}.getBoundingClientRect().top < innerHeight / 3")
         for number in range(len(steps) - 1, -1, -1):
             press(page, "#step-back")
             shows(page, "#script-where", f"step {number} of")
@@ -230,11 +248,10 @@ def test_a_demonstration_runs_to_its_end_forwards_and_back(
     with playground.replayed(record) as place:
         browser.go_to(place.address)
         browser.wait("Number(document.getElementById('time').max) > 1000")
-        browser.run(
-            "{ const time = document.getElementById('time'); time.value = time.max;"
-            " time.dispatchEvent(new Event('input')) }"
-        )
+        moment(browser, "time.max")
         shows(browser, "#script-where", f"step {len(steps)} of")
+        browser.run("document.getElementById('spacetime-details').open = true")
+        browser.wait("document.querySelectorAll('#svg .arrow').length > 5")
         shows(browser, "#about", "recorded in session.jsonl")
         assert browser.run("document.querySelector('#client [value=put]').disabled"), "it is of the past"
         assert browser.complaints == []
@@ -244,14 +261,21 @@ def test_a_demonstration_runs_to_its_end_forwards_and_back(
 def test_a_trace_of_a_failure_is_played_back(browser: Page, tmp_path: Path) -> None:
     browser.complaints.clear()
     trace = tmp_path / "x.trace.jsonl"
-    trace.write_text("".join(json.dumps(step) + "\n" for step in small_trace()))
+    trace.write_text("".join(json.dumps(step) + "\n" for step in handoff_trace()))
     with playground.replayed(trace) as place:
         browser.go_to(place.address)
         browser.wait("document.querySelectorAll('#log li').length > 0")
         shows(browser, row("n1"), "running")
+        shows(browser, "#ring", "6 virtual nodes: n1 6")
+        browser.run("document.getElementById('spacetime-details').open = true")
+        browser.wait("document.querySelectorAll('#svg .row').length === 1")
         press(browser, "#play")
-        shows(browser, row("n1"), "down")
+        shows(browser, row("n2"), "1: cart for n3")
+        shows(browser, "#ring", "n1 2n2 2n3 2")
+        browser.wait("document.querySelectorAll('#svg .row').length === 12")
         shows(browser, "#play", "Play")
+        moment(browser, 500)
+        shows(browser, row("n1"), "n1 n2 n3n3")  # Its members, and whom it suspects.
         browser.go_to("about:blank")
     assert browser.complaints == []
 
@@ -266,10 +290,7 @@ def test_a_long_recording_is_kept_whole(browser: Page, tmp_path: Path) -> None:
     with playground.replayed(record) as place:
         browser.go_to(place.address)
         browser.wait("document.getElementById('time').max === '5000'")
-        browser.run(
-            "{ const time = document.getElementById('time'); time.value = 7;"
-            " time.dispatchEvent(new Event('input')) }"
-        )
+        moment(browser, 7)
         browser.wait("document.getElementById('rate-now').textContent === '7'")
         browser.go_to("about:blank")
 

@@ -8,6 +8,7 @@ from dynamolab import processes
 from dynamolab.cluster import Cluster
 from dynamolab.cluster.faultnet import complete_lines
 from dynamolab.cluster.keys import NodeKeys
+from dynamolab.viewer import model
 from real_nodes import Programs, programs
 
 __all__ = ["programs"]
@@ -52,7 +53,10 @@ def test_what_real_nodes_took_makes_simulated_ones_do_the_same(programs: Program
     assert done.code == 0, done.out
     assert done.out.count("did the same again") == 4, done.out  # n3 has two starts.
 
-    steps = complete_lines(trace)
+    told_all = complete_lines(trace)
+    rings = [step["data"]["owners"] for step in model.rings_then(told_all) if step["node"] == "n1"]
+    assert set(rings[0]) == {"n1"} and set(rings[-1]) == {"n1", "n2", "n3"} and len(rings) == 3
+    steps = [step for step in told_all if step["event"] != "ring_then"]
     assert [step["t_us"] for step in steps] == sorted(step["t_us"] for step in steps)
     sent = {
         (step["node"], step["peer"], step["message"], step["id"]) for step in steps if step["event"] == "send"

@@ -64,6 +64,39 @@ def ring_trace() -> list[dict[str, Any]]:
     ] + [{"t_us": 30_000, "node": node, "event": "ring", "data": data} for node, data in rings]
 
 
+def handoff_trace() -> list[dict[str, Any]]:
+    """n1 joins, n2 and n3 are added; n3 does not answer n1, and n2 keeps a hint for it; then n3 answers."""
+
+    def joins(name: str, counter: int) -> dict[str, Any]:
+        version = {"counter": counter, "node": "n1", "incarnation": 1}
+        return {"subject": name, "change": "join", "version": version}
+
+    events = {str(i): joins(f"n{i}", i) for i in (1, 2, 3)}
+    hint = {"owner": "n3", "copy": {"key": "cart", "hash": "00", "state": None}}
+    ask = {"peer": "n3", "message": "Update", "id": 1}
+    store = {"peer": "n2", "message": "StoreHints", "id": 2}
+    kept = {"cart": {"hash": "00", "versions": []}}
+    rings = [(0, "n1", 1, ["n1"] * 6), (10, "n1", 2, ["n1", "n2", "n3"] * 2), (20, "n2", 2, [])]
+    return [
+        step(0, "n1", "start", "n1 starts", data={"mine": {"1": events["1"]}}),
+        step(0, "n2", "start", "n2 starts"),
+        step(10, "n1", "commit", "n1 writes", data={"mine": {i: events[i] for i in "23"}}),
+        step(20, "n2", "commit", "n2 writes", data={"mine": events}),
+        step(30, "n1", "client", "a client puts cart at n1", data={"key": "cart"}),
+        step(40, "n1", "send", "n1 sends n3 an Update", **ask),
+        step(340, "n1", "timeout", "n1 waits in vain for n3", **ask),
+        step(350, "n1", "send", "n1 sends n2 a hint", **store),
+        step(360, "n2", "receive", "n2 gets it", **(store | {"peer": "n1"}), data={"hints": [hint]}),
+        step(360, "n2", "commit", "n2 writes", data={"hints": kept}),
+        step(900, "n1", "send", "n1 sends n3 an Update", **(ask | {"id": 3})),
+        step(910, "n1", "receive", "n3 answers", **(ask | {"id": 3}), reply=True),
+    ] + [
+        {"t_us": t * 1000, "node": node, "event": "ring_then", "id": ring}
+        | ({"data": {"owners": owners}} if owners else {})
+        for t, node, ring, owners in rings
+    ]
+
+
 def tree_trace(keys: int = 20) -> list[dict[str, Any]]:
     """n1 and n2 have the same keys in virtual node 1, all but k7, of which n2 has other versions, and k9,
     which n2 lacks; n3 has none, and is no owner."""

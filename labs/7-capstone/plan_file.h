@@ -46,6 +46,11 @@ inline void refuse_what_cannot_be_judged(const std::vector<Action>& actions,
                       "\": all nodes run at first, and no disk is ever lost; crash and restart "
                       "them instead");
     }
+    if (action.act == "configure") {
+      throw JsonError(place +
+                      ".act: no \"configure\": the store is sloppy with R = W = 2; give a request "
+                      "its own w or r with \"hosts\"");
+    }
     const bool writes = action.act == "put" || action.act == "delete";
     if (writes && action.nodes.size() != 1) {
       throw JsonError(place + ".nodes: expected one node for \"" + action.act + "\", found " +

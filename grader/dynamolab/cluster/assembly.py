@@ -73,6 +73,7 @@ class Assembly:
             **DEFAULT_CONFIG,
             **(config or {}),
         }
+        self._config_at_first = dict(self.config)  # The plan's.
         self.links: dict[str, Any] = {**DEFAULT_LINKS, **(links or {})}
         self.actions: list[dict[str, Any]] = []  # What was done, as a fault plan has it.
         self.record = record
@@ -240,7 +241,7 @@ class Assembly:
         return {
             "seed": self.seed,
             "nodes": self.names,
-            "config": self.config,
+            "config": self._config_at_first,
             "links": self.links,
             "actions": self.actions,
         }

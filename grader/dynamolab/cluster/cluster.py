@@ -105,6 +105,15 @@ class Cluster(Assembly):
         self.note("skew", [name], skew=str(ms))
         self.story.tell(f"the wall clock of {name} is off by {ms} ms")
 
+    def configure(self, mode: str, r: int = 0, w: int = 0) -> None:
+        """Settings of every node from its next start on; who runs keeps what it has."""
+        settings = {"mode": mode, "r": r, "w": w}
+        self.config.update(settings)
+        self.write_config()
+        self.note("configure", [], settings=settings)
+        shown = ", ".join(f"{name}={value}" for name, value in settings.items())
+        self.story.tell(f"who starts from now on has other settings: {shown}")
+
     # The network.
 
     def cut(self, nodes: str | Sequence[str], peers: str | Sequence[str]) -> None:

@@ -115,6 +115,8 @@ def _carry_out(cluster: Cluster, action: Mapping[str, Any]) -> None:
         for name in nodes:
             for peer in peers:
                 cluster.drop(name, peer, action.get("message", ""), action.get("count", 1))
+    elif act == "configure":
+        cluster.configure(**action["settings"])
     elif act == "skew":
         for name in nodes:
             cluster.skew(name, int(action.get("skew", "0")))

@@ -9,7 +9,8 @@ import time
 import webbrowser
 from pathlib import Path
 
-from dynamolab import build, labs, ui
+from dynamolab import build, labs, plan_replay, ui
+from dynamolab.commands import replay
 from dynamolab.commands.common import (
     add_jobs,
     add_seed,
@@ -35,7 +36,9 @@ def add(parser: argparse.ArgumentParser) -> None:
         help="instead of a cluster: a recorded session, a trace, or a failure's replay file, played back",
     )
     parser.add_argument(
-        "--solution", metavar="DIR", default="reference", help="what the nodes run (default: reference)"
+        "--solution",
+        metavar="DIR",
+        help="what the nodes run (default: reference; of a failure: what failed)",
     )
     parser.add_argument(
         "-n", dest="size", metavar="N", type=whole_number(2, MOST_NODES), help="nodes (default: 5)"
@@ -61,8 +64,10 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.file is not None:
         if arguments.script or arguments.record or arguments.size:
             raise LabError("FILE plays back what was recorded; --script, --record and -n start a cluster")
-        with playground.replayed(arguments.file, arguments.port) as place:
+        trace, failure = to_play_back(arguments)
+        with playground.replayed(trace, arguments.port, failure) as place:
             return _attend(place, arguments, f"{shown(arguments.file)} plays back")
+    arguments.solution = arguments.solution or "reference"
     if arguments.script and arguments.size:
         size = SCRIPTS[arguments.script].size
         raise LabError(f"--script {arguments.script} has {size} nodes; leave -n out")
@@ -82,6 +87,24 @@ def run(arguments: argparse.Namespace) -> int:
             return _attend(place, arguments, "the cluster is running")
     except AssertionError as error:  # The solution's nodes do not come together, or one dies at its start.
         raise LabError(f"the cluster of {wanted.solution} does not come up:\n{error}") from error
+
+
+def to_play_back(arguments: argparse.Namespace) -> tuple[Path, str]:
+    """The file itself, or of a failure on real processes what its nodes did; and what failed."""
+    document = plan_replay.document_of(arguments.file) if arguments.file.suffix == ".json" else None
+    if plan_replay.is_plan(document):
+        raise LabError(f"{arguments.file}: is a fault plan; ./lab replay carries it out")
+    if not isinstance(document, dict):
+        return arguments.file, ""
+    failure = replay.end_of_story(str(document.get("message", "")))
+    if document.get("kind") != "cluster":
+        return arguments.file, failure
+    arguments.sandbox = "off"  # As everything that is played with.
+    trace = replay.trace_of_nodes(arguments)
+    if trace is None:
+        told = "what the nodes did was not recorded; ./lab replay runs its check again"
+        raise LabError(f"{arguments.file}: {told}")
+    return trace, failure
 
 
 def _attend(place: playground.Place, arguments: argparse.Namespace, words: str) -> int:

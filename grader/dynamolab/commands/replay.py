@@ -30,6 +30,7 @@ from dynamolab.paths import RESULTS, ROOT, shown
 from dynamolab.sandbox import Sandbox, hosts_in
 
 DEADLINE_S = 300.0
+NODES_TRACE = "trace-of-nodes.jsonl"  # Beside the replay file of a failure on real processes.
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -84,38 +85,68 @@ def _solution_that_failed(path: Path) -> tuple[str, list[str]]:
     raise LabError(f"{path}: nothing beside it says which solution failed; add --solution DIR")
 
 
+def _built(
+    arguments: argparse.Namespace, lab: labs.Lab, targets: list[str]
+) -> tuple[build.Framework, solutions.Solution, Path, Sandbox | None]:
+    """The framework with these targets, too; the solution that failed, or the one that is asked for, its
+    node, and what it is shut into."""
+    if arguments.solution is None:
+        arguments.solution, supplied = _solution_that_failed(arguments.file)
+        arguments.supplied = arguments.supplied or supplied
+    solution = common.open_solution(arguments, labs.load_all(), [lab])
+    framework = build.Framework("release", arguments.jobs)
+    framework.build(["libraries", "faultnet", "replay-recordings", *targets])
+    box = grade.chosen_sandbox(arguments.sandbox, framework)
+    label = f"lab{lab.number}-{solution.folder.name}"
+    built = build.build_node(framework, solution.modules(lab), label, sandbox=box)
+    if built.error:
+        raise LabError(built.error)
+    return framework, solution, built.node, box
+
+
+def _real(arguments: argparse.Namespace, document: dict[str, Any], targets: list[str]) -> _Real:
+    lab, check = labs.find_check(labs.load_all(), document["check"])
+    framework, solution, node, box = _built(arguments, lab, targets)
+    _say_what_runs(check, solution)
+    return _Real(lab, check, document, arguments.file, node, framework, box)
+
+
+def end_of_story(message: str) -> str:
+    """What was expected and what was seen, of a failure's message."""
+    lines = [line.strip() for line in message.splitlines()]
+    begins = next((i for i, line in enumerate(lines) if line.startswith("expected:")), len(lines))
+    ends = next((i for i, line in enumerate(lines) if line.startswith("last lines of")), len(lines))
+    return "\n".join(lines[begins:ends])
+
+
+def trace_of_nodes(arguments: argparse.Namespace) -> Path | None:
+    """Of a failure on real processes, which ``arguments.file`` is: what its nodes did, as a trace, made
+    now if it was not before. Nothing if they were not recorded."""
+    made = arguments.file.parent / NODES_TRACE
+    return made if made.is_file() else _real(arguments, read_replay(arguments.file), []).rerun_recordings()
+
+
 def run(arguments: argparse.Namespace) -> int:
     if plan_replay.is_plan(plan_replay.document_of(arguments.file)):
         if arguments.sandbox != "off":
             raise LabError(f"{arguments.file}: a fault plan runs without a sandbox; leave --sandbox out")
         return plan_replay.replay_plan(arguments.file, arguments)
     document = read_replay(arguments.file)
-    if arguments.solution is None:
-        arguments.solution, supplied = _solution_that_failed(arguments.file)
-        arguments.supplied = arguments.supplied or supplied
-    known = labs.load_all()
-    lab, check = labs.find_check(known, document["check"])
-    solution = common.open_solution(arguments, known, [lab])
-    framework = build.Framework("release", arguments.jobs)
-    framework.build(["libraries", f"lab{lab.number}-checks", "faultnet", "replay-recordings"])
-    label = f"lab{lab.number}-{solution.folder.name}"
-    box = grade.chosen_sandbox(arguments.sandbox, framework)
-    built = build.build_node(framework, solution.modules(lab), label, sandbox=box)
-    if built.error:
-        raise LabError(built.error)
-    _say_what_runs(check, solution)
+    lab, check = labs.find_check(labs.load_all(), document["check"])
     if document["kind"] == "cluster":
-        real = _Real(lab, check, document, arguments.file, built.node, framework, box)
+        real = _real(arguments, document, [f"lab{lab.number}-checks"])
         if trace := real.rerun_recordings():
             _draw(trace, check, arguments, str(document.get("message", "")), document)
         return real.run_check_again()
+    framework, solution, node, box = _built(arguments, lab, [f"lab{lab.number}-checks"])
+    _say_what_runs(check, solution)
     folder = RESULTS / "replay"  # The trace that is told of stays, until the next replay.
     folder.mkdir(parents=True, exist_ok=True)
-    command: list[str | Path] = [framework.checks_binary(lab.number), "--node", built.node]
+    command: list[str | Path] = [framework.checks_binary(lab.number), "--node", node]
     command += ["--replay", arguments.file.resolve(), "--artifacts", shown(folder)]
     if arguments.original:
         command.append("--original")
-    with hosts_in(box, built.node, folder / "sandbox.json") as words:
+    with hosts_in(box, node, folder / "sandbox.json") as words:
         done = processes.run([*command, *words], deadline_s=DEADLINE_S, cwd=ROOT, on_line=_print)
     if done.timed_out:
         raise LabError(f"the replay did not end within {DEADLINE_S:.0f} s")
@@ -152,6 +183,7 @@ def _draw(
     )
     viewer.write_page(trace, page, failure)
     print(ui.harmless(f"look at: {shown(page)}"), flush=True)
+    print(ui.harmless(f"or play it back: ./lab play {shlex.quote(shown(trace))}"), flush=True)
     if arguments.shiviz:
         viewer.write_shiviz(trace, arguments.shiviz)
         print(ui.harmless(f"for ShiViz: {shown(arguments.shiviz)}"), flush=True)
@@ -197,7 +229,7 @@ class _Real:
         if self.document.get("node_hash") != program_hash(self.node):
             print("  (another program than then: built elsewhere, or the solution was changed since)")
         folder = self.file.resolve().parent
-        plan, trace = folder / "plan.json", folder / "trace-of-nodes.jsonl"
+        plan, trace = folder / "plan.json", folder / NODES_TRACE
         command: list[str | Path] = [self.framework.replay_recordings, "--node", self.node]
         command += ["--plan", plan, "--began-us", str(self.document.get("began_us", 0))]
         command += ["--trace", trace]

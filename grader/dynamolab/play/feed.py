@@ -18,7 +18,7 @@ from typing import Any
 
 from ..errors import LabError
 
-STATES = ("hello", "nodes", "links", "rings", "key", "trees", "load", "script")
+STATES = ("hello", "nodes", "links", "rings", "key", "trees", "load", "script", "trouble")
 MOST_WAITING = 3000  # Messages for a page that does not take them; then it is let go, and comes anew.
 MOST_RECORDED_BYTES = 256 << 20
 KEPT_WORDS = 200  # Lines of the log that a page which comes later hears, too.
@@ -80,6 +80,12 @@ class Feed:
                 except queue.Full:
                     self._listeners.discard(listener)  # It has lost count; it will come anew.
             self._record(message)
+
+    def keep(self, kind: str, **more: Any) -> None:
+        """For the recording alone: no page hears of it."""
+        with self._lock:
+            if self._file is not None:
+                self._record({"t": self.now_ms(), "kind": kind, **more})
 
     def _record(self, message: Message) -> None:
         if self._file is None or self._written > MOST_RECORDED_BYTES:

@@ -6,7 +6,7 @@ import contextlib
 import json
 import secrets
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,9 +17,10 @@ from ..viewer.failures import REPLAY, TRACE, beside
 from .feed import Feed, Message, read_recording
 from .of_trace import session_of
 from .scripts import SCRIPTS
-from .server import MOST_TRACE, PlayServer
+from .server import PlayServer
 from .session import SECRET, Refused, Session, without
 from .show import Show
+from .steps import MOST_SHOWN, Steps, unpacked
 from .watch import Watcher
 
 PATIENCE_S = 20.0  # From the page's end to ours: a page that is loaded anew is no end.
@@ -109,7 +110,7 @@ def live(wanted: Wanted) -> Iterator[Place]:
         show = Show(script, session) if script else None
         if show is not None:
             show.begin()
-        server = PlayServer(feed, _questions(session, show), _looks(session, watcher), wanted.port)
+        server = PlayServer(feed, _questions(session, show), _looks(session), wanted.port)
         yield Place(stack.enter_context(server), feed, session, watcher)
 
 
@@ -122,26 +123,55 @@ def _questions(session: Session, show: Show | None) -> dict[str, Any]:
     return {"act": lambda question: {"done": session.act(question)}, "step": step}
 
 
-def _looks(session: Session, watcher: Watcher) -> dict[str, Any]:
+def _looks(session: Session) -> dict[str, Any]:
+    return {"trace": _trace_look(session.steps), "plan": lambda _query: session.plan()}
+
+
+def _trace_look(steps: Steps) -> Callable[[Mapping[str, Any]], dict[str, Any]]:
+    """`most` of them, up to the moment `until`, in milliseconds."""
+
+    def number(query: Mapping[str, Any], name: str) -> int | None:
+        words = str(query.get(name, ""))
+        return int(words) if words.isdecimal() and len(words) < 16 else None
+
     def trace(query: Mapping[str, Any]) -> dict[str, Any]:
-        words = str(query.get("most", ""))
-        most = int(words) if words.isdigit() else MOST_TRACE
-        return watcher.trace(max(1, min(MOST_TRACE, most)))
+        most = number(query, "most") or MOST_SHOWN
+        return steps.look(min(MOST_SHOWN, most), number(query, "until"))
 
-    return {"trace": trace, "plan": lambda _query: session.plan()}
+    return trace
 
 
-def session_in(file: Path) -> list[Message]:
-    """A session that was recorded; a trace; or a failure on real processes, by its replay file. LabError
-    names what is wrong with it."""
+@dataclass(frozen=True)
+class Recorded:
+    """A session to be played back."""
+
+    messages: list[Message]
+    steps: Steps
+
+
+def session_in(file: Path, failure: str = "") -> Recorded:
+    """A session that was recorded; a trace; or a failure, by the replay file that its trace lies beside.
+    `failure`: of a trace, what is told at its end. LabError names what is wrong with the file."""
     if file.name.endswith(REPLAY):
-        trace = file.parent / "trace-of-nodes.jsonl"
-        if not trace.is_file():
-            trace = beside(file, TRACE)
+        trace = beside(file, TRACE)
         if not trace.is_file():
             raise LabError(f"{file}: there is no trace beside it; ./lab replay {file} makes one")
-        return session_of(trace)
-    return session_of(file) if _is_trace(file) else read_recording(file)
+        return Recorded(*session_of(trace, failure))
+    if _is_trace(file):
+        return Recorded(*session_of(file, failure))
+    told = read_recording(file)
+    try:
+        return _recorded(told)
+    except (KeyError, TypeError, ValueError) as error:
+        raise LabError(f"{file}: was not written by this ./lab play --record: {error!r}") from error
+
+
+def _recorded(told: list[Message]) -> Recorded:
+    steps = Steps(told[0]["nodes"])
+    for message in told:
+        if message["kind"] == "steps":
+            steps.add(message["t"], map(unpacked, message["steps"]))
+    return Recorded([message for message in told if message["kind"] != "steps"], steps)
 
 
 def _is_trace(file: Path) -> bool:
@@ -154,12 +184,12 @@ def _is_trace(file: Path) -> bool:
 
 
 @contextlib.contextmanager
-def replayed(recording: Path, port: int = 0) -> Iterator[Place]:
-    """A page that plays a recorded session."""
-    messages = session_in(recording)
+def replayed(recording: Path, port: int = 0, failure: str = "") -> Iterator[Place]:
+    """A page that plays a recorded session; at its end, what failed."""
+    recorded = session_in(recording, failure)
     with Feed() as feed:
-        hello = without(messages[0], "t", "kind")
+        hello = without(recorded.messages[0], "t", "kind")
         feed.tell("hello", **{**hello, "live": False, "recording": recording.name})
-        looks = {"recording": lambda _query: messages}
+        looks = {"recording": lambda _query: recorded.messages, "trace": _trace_look(recorded.steps)}
         with PlayServer(feed, {}, looks, port) as server:
             yield Place(server, feed)

@@ -30,7 +30,6 @@ PAGE = Path(__file__).with_name("page")
 TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".json": "application/json"}
 LONGEST_QUESTION_BYTES = 1 << 20
 BEAT_S = 5.0  # A stream says that it lives, so that a page sees when it does not.
-MOST_TRACE = 1500
 POLICY = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:"
 
 Answers = Mapping[str, Callable[[Mapping[str, Any]], Any]]

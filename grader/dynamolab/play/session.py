@@ -10,11 +10,12 @@ from ..cluster import Cluster, ClusterTrouble, NodeSilent, State
 from ..cluster.assembly import DEFAULT_LINKS
 from ..cluster.requests import ACTS, KvAnswer, KvClients
 from .feed import Feed
+from .steps import MOST_SHOWN, Step, Steps, packed, worded
 from .workload import Workload
 
 CLIENT = "page"
 SHOWN_VALUE = 120
-MOST_PLANNED = 50_000  # Actions of a plan; then it is full, and says so.
+MOST_PLANNED = 50_000  # Actions of a plan; then clients' requests are left out of it, which is told.
 MODES = ("strict", "sloppy")
 MOST_DELAY_MS = 10_000
 
@@ -42,6 +43,8 @@ class Session:
         self.tree: tuple[int, str, str] | None = None  # Virtual node and two nodes; of the key, if none.
         self.skews: dict[str, int] = {}
         self._acting = threading.RLock()
+        self._plan_is_full = False
+        self.steps = Steps(cluster.names, MOST_SHOWN)
         self._cuts: set[tuple[str, str]] = set()
         self._models: dict[tuple[str, str], dict[str, int]] = {}
 
@@ -81,6 +84,14 @@ class Session:
     def say(self, words: str, good: bool = True) -> None:
         self.feed.tell("log", words=words, good=good)
 
+    def note_steps(self, *steps: Step) -> None:
+        """For the space-time diagram, and for the recording."""
+        self.steps.add(self.feed.now_ms(), map(worded, steps))
+        self.feed.keep("steps", steps=[packed(step) for step in steps])
+
+    def _note(self, event: str, node: str, **more: Any) -> None:
+        self.note_steps({"t_us": self.feed.now_ms() * 1000, "node": node, "event": event, **more})
+
     # Clients.
 
     def _request(self, question: Mapping[str, Any]) -> str:
@@ -89,8 +100,10 @@ class Session:
         if not key:
             raise Refused("a key has at least one character")
         action = self._action(act, key, question)
+        self._note("client", at, text=_asked(action))
         answer = self._ask(at, action)
-        words = _answered(action, at, answer)
+        self._note("told", at, text=_heard(answer))
+        words = f"{_asked(action)} at {at}: {_heard(answer)}"
         self.say(words, answer.done)
         if not answer.done:
             raise Refused(words)
@@ -109,6 +122,10 @@ class Session:
     def _ask(self, at: str, action: Mapping[str, Any]) -> KvAnswer:
         if len(self.cluster.actions) < MOST_PLANNED:
             self.cluster.note_request(at, action)
+        elif not self._plan_is_full:
+            self._plan_is_full = True
+            told = "the plan to be saved is full: what clients ask from now on is not in it"
+            self.say(f"{MOST_PLANNED} actions: {told}; all else that is done still is", good=False)
         return self.clients.ask(self.cluster.process(at).http_port.address, action)
 
     def request_quietly(self, at: str, action: Mapping[str, Any]) -> KvAnswer:
@@ -155,6 +172,7 @@ class Session:
             wanted = " or ".join(one.value for one in allowed)
             raise Refused(f"{name} is {state.value}; {act} is for one that is {wanted}")
         getattr(self.cluster, act)(name)
+        self._note("crash" if act == "kill" else act, name)
         if act == "kill":
             self.skews.pop(name, None)
         words = {
@@ -186,14 +204,15 @@ class Session:
         }
         if new["mode"] not in MODES:
             raise Refused(f"mode is {' or '.join(MODES)}")
-        config.update(new)
-        self.cluster.write_config()
+        self.cluster.configure(**new)
         for name in self.cluster.running():
             self.cluster.kill(name)
+            self._note("crash", name)
             self.cluster.restart(name)
+            self._note("restart", name)
         self.skews.clear()
         words = f"all nodes start again, one by one: {new['mode']}, R = {_or_majority(new['r'])}"
-        words += f", W = {_or_majority(new['w'])} (a saved plan has these settings from its beginning)"
+        words += f", W = {_or_majority(new['w'])}"
         self.say(words)
         hello = without(self.feed.last("hello"), "t", "kind")
         self.feed.tell("hello", **{**hello, "config": without(config, SECRET)})
@@ -205,6 +224,7 @@ class Session:
         pairs = self._pairs(question)
         for one, other in pairs:
             self.cluster.cut(one, other)
+            self._note("cut", one, peer=other)
         self._cuts.update(pairs)
         return self._network_changed("nothing passes any more: " + _arrows(pairs))
 
@@ -215,11 +235,13 @@ class Session:
             self.cluster.link(**self.cluster.links)
             self._cuts.clear()
             self._models.clear()
+            self._note("heal", "")
             return self._network_changed("the network heals: no cut, no loss, no delay is left")
         pairs = self._pairs(question)
         for one, other in pairs:
             self.cluster.heal(one, other)
             self.cluster.link(one, other, **self.cluster.links)
+            self._note("heal", one, peer=other)
             self._cuts.discard((one, other))
             self._models.pop((one, other), None)
         return self._network_changed("heals: " + _arrows(pairs))
@@ -232,6 +254,7 @@ class Session:
         model["loss_ppm"] = loss * 10_000
         for one, other in pairs:
             self.cluster.link(one, other, **model)
+            self._note("link", one, peer=other)
             self._models[(one, other)] = {"delay_ms": delay, "loss_percent": loss}
         return self._network_changed(f"{delay} ms of delay, {loss} % lost: {_arrows(pairs)}")
 
@@ -240,6 +263,7 @@ class Session:
         message = str(question.get("message", ""))
         for one, other in (pairs := self._pairs(question)):
             self.cluster.drop(one, other, message, count)
+            self._note("forget", one, peer=other, message=message, text=str(count))
         which = message or "of all messages"
         return self._network_changed(f"the next {count} {which} vanish: {_arrows(pairs)}")
 
@@ -305,20 +329,24 @@ def _arrows(pairs: list[tuple[str, str]]) -> str:
     return ", ".join(f"{one} → {other}" for one, other in pairs)
 
 
-def _answered(action: Mapping[str, Any], at: str, answer: KvAnswer) -> str:
+def _asked(action: Mapping[str, Any]) -> str:
     asked = f"{action['act']} {action['key']}"
     if action["act"] == "put":
         asked += f" = {action['value'][:SHOWN_VALUE]}"
     if action.get("context"):
         asked += " with what was read"
+    return asked
+
+
+def _heard(answer: KvAnswer) -> str:
     if answer.status == 0:
-        return f"{asked} at {at}: {answer.words}; what became of it is unknown"
+        return f"{answer.words}; what became of it is unknown"
     if not answer.done:
-        return f"{asked} at {at}: {answer.status} {answer.words}"
-    if action["act"] != "get":
-        return f"{asked} at {at}: done"
+        return f"{answer.status} {answer.words}"
+    if answer.status == 204:
+        return "done"
     values = [value.decode("utf-8", "replace")[:SHOWN_VALUE] for value in answer.values]
     if not values:
-        return f"{asked} at {at}: nothing there"
+        return "nothing there"
     siblings = f"{len(values)} siblings: " if len(values) > 1 else ""
-    return f"{asked} at {at}: {siblings}{'  ‖  '.join(sorted(values))}"
+    return f"{siblings}{'  ‖  '.join(sorted(values))}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -13,11 +13,11 @@ from ..cluster import ClusterTrouble, NodeClient, NodeDied, NodeSilent, State
 from ..viewer import model
 from .feed import Feed
 from .session import Session
+from .steps import hint_owners
 
 FLOW_S = 1 / 32  # Between two looks at the network: a little more often than is promised,
 LOOK_S = 0.25  # and at the nodes.
 ANSWER_S = 0.4  # A node that takes longer is told as silent.
-MOST_STEPS = 1500  # Of the space-time diagram: the last ones.
 STOP_S = 20.0
 HINT_MESSAGE = "StoreHints"
 
@@ -34,8 +34,6 @@ class Watcher:
         self._stop = threading.Event()
         self._threads: list[threading.Thread] = []
         self._pool = ThreadPoolExecutor(8)
-        self._steps: deque[dict[str, Any]] = deque(maxlen=MOST_STEPS)
-        self._steps_lock = threading.Lock()
         self._hint_owners: dict[tuple[str, str], str] = {}  # (keeper, key) → for whom, as was asked.
         self._rings: dict[str, tuple[str, list[str]]] = {}  # By node: its view then, and its ring.
         self.flows_told = 0
@@ -60,11 +58,13 @@ class Watcher:
             due_s = max(due_s + every_s, time.monotonic())
             try:
                 work()
+                self._trouble_is_over(work.__name__)
             except Exception as error:  # Whatever it is: a page that stands still must say why.
                 if self._stop.is_set():
                     return
                 known = isinstance(error, (ClusterTrouble, NodeSilent, OSError))
-                self._feed.tell("trouble", words=str(error) if known else f"the harness: {error!r}")
+                words = str(error) if known else f"the harness: {error!r}"
+                self._feed.tell("trouble", of=work.__name__, words=words)
                 due_s = time.monotonic() + 1.0  # Again, but not thirty times a second.
 
     # The network.
@@ -82,19 +82,10 @@ class Watcher:
             one, other = ends[::-1] if event == "receive" else ends
             flows[one, other, step["message"], bool(step.get("reply")), event] += 1
             if step.get("message") == HINT_MESSAGE and "data" in step and not step.get("reply"):
-                for hint in step["data"].get("hints", []):
-                    self._hint_owners[other, hint["copy"]["key"]] = hint["owner"]
-        with self._steps_lock:
-            self._steps.extend(_shown(step) for step in steps)
+                self._hint_owners.update(hint_owners(other, step["data"]))
+        self._session.note_steps(*steps)
         self.flows_told += 1
         self._feed.tell("flows", flows=[[*flow, count] for flow, count in flows.items()], missed=missed)
-
-    def trace(self, most: int) -> dict[str, Any]:
-        """The last steps between the nodes, as the failure viewer draws them."""
-        with self._steps_lock:
-            steps = list(self._steps)[-most:]
-        arrows = [[arrow.sent, arrow.received] for arrow in model.arrows_of(steps)]
-        return {"lanes": self._cluster.names, "steps": steps, "arrows": arrows}
 
     # The nodes.
 
@@ -111,9 +102,15 @@ class Watcher:
             try:
                 self._cluster.process(name).must_live()
             except (NodeDied, ClusterTrouble) as died:
-                self._feed.tell("trouble", node=name, words=str(died))
+                self._feed.tell("trouble", of=name, words=str(died))
                 self._session.say(f"{name} has died by itself", good=False)
         self._cluster.faultnet.must_live()
+        for name in self._cluster.running():
+            self._trouble_is_over(name)
+
+    def _trouble_is_over(self, of: str) -> None:
+        if self._feed.last("trouble").get("of") == of:
+            self._feed.tell("trouble", of="", words="")
 
     def _at_work(self, module: str) -> bool:
         return module in self._cluster.config["modules"]
@@ -216,21 +213,3 @@ def _change(event: Look) -> str:
     """"join 7@n1"."""
     version = event["version"]
     return f"{event['change']} {version['counter']}@{version['node']}"
-
-
-def _shown(step: Look) -> Look:
-    """With the words that the viewer shows."""
-    words = {
-        "send": "sends {peer} {what}",
-        "receive": "gets {peer}'s {what}",
-        "drop": "its {what} to {peer} is lost: {text}",
-        "cut": "the network loses all that goes to {peer}",
-        "heal": "what goes to {peer} passes again",
-        "link": "the link to {peer} has another model",
-        "forget": "the next {what} to {peer} will be lost",
-    }.get(step["event"], step["event"])
-    what = f"{step.get('message') or 'message'}{' reply' if step.get('reply') else ''}"
-    told = words.format(peer=step.get("peer", ""), what=what, text=step.get("text", ""))
-    kept = {name: value for name, value in step.items() if name != "data"}
-    moment = f"t={step['t_us'] / 1e6:.3f} s"
-    return {**kept, "moment": moment, "words": f"{step.get('node', '')} {told}".strip()}

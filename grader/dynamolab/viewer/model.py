@@ -58,16 +58,29 @@ def parted(
     steps: Iterable[dict[str, Any]],
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]], dict[str, Any] | None]:
     """The steps that happened; those in which nodes answered, after the end, who owns what; and where
-    keys lie in the Merkle trees, if the trace says it (grader/sim/places.h)."""
+    keys lie in the Merkle trees, if the trace says it (grader/sim/places.h). Which rings there were on
+    the way, `rings_then` tells."""
     happened: list[dict[str, Any]] = []
     rings: list[dict[str, Any]] = []
     places: dict[str, Any] | None = None
     for step in steps:
         if step["event"] == "places":
             places = step.get("data")
-        else:
+        elif step["event"] != "ring_then":
             (rings if step["event"] == "ring" else happened).append(step)
     return happened, rings, places
+
+
+def rings_then(steps: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The steps that tell from when on a node has which ring, in order of time, each with its owners
+    (grader/sim/rings.h)."""
+    owners: dict[int, Any] = {}
+    told = []
+    for step in steps:
+        if step["event"] == "ring_then":
+            owners.setdefault(step["id"], step.get("data", {}).get("owners", []))
+            told.append({**step, "data": {"owners": owners[step["id"]]}})
+    return sorted(told, key=lambda step: int(step.get("t_us", 0)))
 
 
 def rings_of(steps: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -32,9 +32,10 @@ TEST(sim_plan, a_plan_survives_the_way_through_json) {
     Action action;
     action.at = Duration(1500);
     action.act = act;
-    action.nodes = {"n1"};
+    if (act != "configure") action.nodes = {"n1"};
     action.peers = {"n2", "n3"};
     action.skew = "-500";
+    if (act == "configure") action.settings = {"strict", 1, 3};
     if (act == "put" || act == "delete" || act == "get") action.key = "cart";
     if (act == "put") action.value = "milk";
     if (act == "put") action.request = {"amy", 7, 3};
@@ -87,6 +88,14 @@ TEST(sim_plan, what_is_wrong_is_named_with_file_field_and_cure) {
                ".actions[0].value", "none for \"get\"");
   expect_error(action(R"("act": "put", "nodes": ["n1"], "key": "cart", "context": "xy")"),
                ".actions[0].context", "hex digits or \"read\"");
+  const std::string settings = R"("act": "configure", "settings": {"mode": )";
+  expect_error(action(settings + R"("slopy"})"), ".actions[0].settings.mode", "\"sloppy\"");
+  expect_error(action(settings + R"("strict", "w": 4})"), ".actions[0].settings.w",
+               "at most n (3)");
+  expect_error(action(settings + R"("strict"}, "nodes": ["n1"])"), ".actions[0].nodes",
+               "for all nodes");
+  expect_error(action(R"("act": "heal", "settings": {"r": 1})"), ".actions[0].settings",
+               "\"configure\" as the act");
   expect_error(
       R"({"nodes": ["n1"], "actions": [{"at_ms": 5, "act": "heal"}, {"at_ms": 4, "act": "heal"}]})",
       ".actions[1].at_ms", "in order of time");

@@ -241,5 +241,22 @@ TEST(sim_quorum, nothing_is_lost_while_members_come_and_go_and_all_fails_but_dis
   for_seeds(20, [](std::uint64_t seed) { live_with_changing_members(Faults::lasting, seed); });
 }
 
+TEST(sim_quorum, settings_that_change_on_the_way_are_those_of_the_next_start) {
+  Linked linked(quorum_plan(3, "strict"));
+  World& world = linked.world;
+  form_cluster(world);
+  world.run_for(2s);
+  world.crash("n3");
+  Action configure;
+  configure.act = "configure";
+  configure.settings = {"strict", 1, 3};
+  world.act(configure);
+  EXPECT_TRUE(put(world, "n1", "cart", "milk", 0).done()) << "n1 runs with W of a majority";
+  world.restart("n1");
+  world.run_for(2s);
+  EXPECT_FALSE(put(world, "n1", "cart", "tea", 0).done()) << "and now with W = 3";
+  EXPECT_EQ(world.plan().config.w, 0u) << "the plan is as it was: a replay begins with it";
+}
+
 }  // namespace
 }  // namespace dynamo::sim

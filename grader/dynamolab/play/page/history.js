@@ -1,6 +1,6 @@
 // What was heard, so that one can look back: the last message of each kind at any moment.
 
-const STATES = ["hello", "nodes", "links", "rings", "key", "trees", "load", "script"];
+const STATES = ["hello", "nodes", "links", "rings", "key", "trees", "load", "script", "trouble", "step"];
 const MOST_OF_A_KIND = 1000; // Then the older half goes; the demonstration's steps keep what they showed.
 const FLOWS_SHOWN_MS = 700; // Messages up to so long before a moment are shown with it.
 

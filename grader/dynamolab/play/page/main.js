@@ -1,18 +1,18 @@
 // The page put together: what is heard is shown, what is pressed is asked.
 import { coloursOf, element } from "/drawing/dom.js";
-import { SpaceTime } from "/drawing/spacetime.js";
 import { History } from "./history.js";
 import { Counts, KeyPanel, showLoad, showRing, showTrees } from "./panels.js";
 import { drawShape, FAMILIES, Stage } from "./stage.js";
 import { LinksTable, NodesTable } from "./tables.js";
+import { TracePanel } from "./trace.js";
 
 const byId = (id) => document.getElementById(id);
 const MOST_LOGGED = 300;
 const TRACE_EVERY_MS = 700;
-const MOST_TRACED = 300;
 
 let history = new History();
 const keyPanel = new KeyPanel();
+const trace = new TracePanel();
 let counts = new Counts();
 let state = new Map(); // Kind → the message that is shown.
 let dirty = new Set();
@@ -45,7 +45,6 @@ const live = () => Boolean(page?.live) && alive && lookingBack === null;
 
 function hear(message) {
   if (message.kind === "log") return addLog(message.words, message.good);
-  if (message.kind === "trouble") return showTrouble(message.words);
   history.add(message);
   if (message.kind === "flows") {
     counts.add(message);
@@ -66,9 +65,10 @@ function soil(...kinds) {
 function build(hello) {
   const same = page && page.names.join() === hello.nodes.join();
   byId("about").textContent = [
-    `${hello.nodes.length} nodes run ${hello.solution}; N = ${hello.config.n}, Q = ${hello.config.q}`,
+    `${hello.nodes.length} nodes${hello.of_trace ? "" : ` run ${hello.solution}`}; N = ${hello.config.n}, Q = ${hello.config.q}`,
     hello.config.mode ? `, ${hello.config.mode}` : "",
     hello.recording ? `; recorded in ${hello.recording}` : "",
+    hello.of_trace ? "; suspects: who left its last request unanswered" : "",
   ].join("");
   showSettings(hello.config);
   if (same) return;
@@ -83,7 +83,7 @@ function build(hello) {
     byId("lanes").append(label);
   }
   byId("playback").hidden = hello.live;
-  byId("spacetime-details").parentElement.hidden = !hello.live;
+  document.body.classList.toggle("recorded", !hello.live); // Nothing can be done to it.
   enableControls();
 }
 
@@ -104,6 +104,7 @@ function showSettings(config) {
 
 const RENDER = {
   hello: () => {},
+  step: () => {},
   nodes: ({ nodes }) => {
     page.stage.showNodes(nodes);
     page.nodes.show(nodes, live());
@@ -124,6 +125,7 @@ const RENDER = {
     byId("rate-now").textContent = String(load.rate);
   },
   script: showScript,
+  trouble: ({ words }) => byId("trouble").replaceChildren(...(words ? [element("p", {}, words)] : [])),
 };
 
 function render() {
@@ -147,6 +149,7 @@ function lookAt(t, kept = null) {
   if (state.has("hello")) showSettings(state.get("hello").config);
   if (!state.has("key")) keyPanel.show(null, names());
   if (!state.has("links")) RENDER.links({ cuts: [], models: [] });
+  if (!state.has("trouble")) RENDER.trouble({ words: "" });
   soil(...state.keys());
   enableControls();
 }
@@ -163,10 +166,6 @@ function addLog(words, good = true) {
   log.append(element("li", { className: good ? "" : "bad" }, words));
   while (log.children.length > MOST_LOGGED) log.firstChild.remove();
   log.scrollTop = log.scrollHeight;
-}
-
-function showTrouble(words) {
-  byId("trouble").replaceChildren(element("p", {}, words));
 }
 
 // ---- demonstrations: forwards, and back over what was shown
@@ -186,14 +185,17 @@ function showScript(script) {
   byId("looking-back").textContent = backAt === null ? "" : "You are looking back; the cluster stands where it was. Next leads forward again.";
 }
 
-// Once a step: the panel that it is about.
-let lookedAt = "";
+// Once a step: the panel that it is about comes to the top of its column, so that nobody scrolls on a projector.
+let lookedAt = 0;
 function lookWhere({ step, busy, look }) {
-  const section = look && !busy && document.querySelector(`section.${look}`);
-  if (!section || lookedAt === `${step}`) return;
-  lookedAt = `${step}`;
+  if (busy || lookedAt === step) return;
+  lookedAt = step;
+  document.querySelector("section.looked")?.classList.remove("looked");
+  const section = look && document.querySelector(`section.${look}`);
+  if (!section) return;
+  section.classList.add("looked");
   section.querySelector("details")?.setAttribute("open", "");
-  section.scrollIntoView({ block: "nearest" });
+  scrollTo({ top: 0 });
 }
 
 function stepBack() {
@@ -223,12 +225,13 @@ let playing = null;
 async function openRecording() {
   const response = await fetch("/recording");
   const messages = await response.json();
-  const { recording } = shows("hello");
+  const { recording, of_trace: ofTrace } = shows("hello");
   history = new History(Infinity);
   for (const message of messages) {
-    if (message.kind === "log") addLog(`${(message.t / 1000).toFixed(1)} s  ${message.words}`, message.good);
+    if (message.kind === "log") addLog(ofTrace ? message.words : `${(message.t / 1000).toFixed(1)} s  ${message.words}`, message.good);
     else history.add(message.kind === "hello" ? { ...message, live: false, recording } : message);
   }
+  const seconds = (t) => (t / 1000).toFixed(history.last < 10_000 ? 3 : 1);
   const first = messages.find(({ kind }) => kind === "nodes")?.t ?? 0;
   byId("time").min = first;
   byId("time").max = history.last;
@@ -238,9 +241,10 @@ async function openRecording() {
     flows.forEach((message) => counts.add(message));
     page.stage.fly(flows.flatMap((message) => message.flows));
     byId("time").value = t;
-    byId("moment").textContent = `${(t / 1000).toFixed(1)} of ${(history.last / 1000).toFixed(1)} s`;
-    byId("time").setAttribute("aria-valuetext", byId("moment").textContent);
     lookAt(t);
+    const step = shows("step"); // Of a trace.
+    byId("moment").textContent = step ? `${step.moment} ${step.where}: ${step.words}` : `${seconds(t)} of ${seconds(history.last)} s`;
+    byId("time").setAttribute("aria-valuetext", byId("moment").textContent);
     showRates();
   };
   const stop = () => {
@@ -339,31 +343,6 @@ document.addEventListener("keydown", (event) => {
   keys[event.key]();
 });
 
-// ---- the space-time diagram
-
-async function drawTrace() {
-  if (!byId("spacetime-details").open || byId("hold").checked || !alive || lookingBack !== null) return;
-  let trace;
-  try {
-    trace = await (await fetch(`/trace?most=${MOST_TRACED}`)).json();
-  } catch {
-    return;
-  }
-  const diagram = new SpaceTime(trace.lanes, trace.steps, trace.arrows);
-  diagram.show(trace.steps.map((_, i) => i));
-  byId("tall").style.height = `${diagram.height}px`;
-  byId("tall").style.width = `${diagram.width}px`;
-  [...byId("lanes").children].forEach((label, i) => {
-    label.style.left = `${diagram.x(trace.lanes[i])}px`;
-  });
-  byId("scroll").scrollTop = diagram.height;
-  byId("scroll").onscroll = () => {
-    byId("lanes").scrollLeft = byId("scroll").scrollLeft;
-    requestAnimationFrame(() => diagram.draw(byId("svg"), byId("scroll"), null));
-  };
-  diagram.draw(byId("svg"), byId("scroll"), null);
-}
-
 // ---- the beginning
 
 byId("legend").append(...FAMILIES.map(({ name, shape, colour }) => {
@@ -384,20 +363,26 @@ const events = new EventSource("/events");
 events.addEventListener("message", (event) => {
   const first = page === null;
   hear(JSON.parse(event.data));
-  if (first && page && !page.live) openRecording();
+  if (first && page && !page.live) {
+    connection("recorded", false);
+    openRecording();
+  }
 });
 events.addEventListener("open", () => {
   alive = true;
   byId("log").replaceChildren();
-  connection("live", false);
+  connection(page && !page.live ? "recorded" : "live", false);
   if (page) enableControls();
 });
 events.addEventListener("error", () => {
   alive = false;
-  connection("the harness is gone: this is what was heard last", true);
+  connection(page?.live === false ? "the harness is gone" : "the harness is gone: this is what was heard last", true);
   enableControls();
 });
 setInterval(showRates, 500);
-setInterval(drawTrace, TRACE_EVERY_MS);
+setInterval(() => {
+  const shown = page?.live ? lookingBack === null : lookingBack !== null;
+  if (alive && shown) trace.draw(lookingBack);
+}, TRACE_EVERY_MS);
 keyPanel.show(null, []);
 showTrees(null);

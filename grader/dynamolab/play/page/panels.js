@@ -83,7 +83,7 @@ export function showTrees(trees) {
   const missing = trees.sides.filter(({ and }) => and > 0).map(({ name, and }) => `${name} has ${and} keys more than are drawn. `);
   const same = roots[0] === roots[1] ? "the same root" : "different roots";
   byId("trees").replaceChildren(
-    element("p", {}, `Virtual node ${trees.vnode}. The nodes themselves answer ${same}. `, ...missing),
+    element("p", {}, `Virtual node ${trees.vnode}. `, trees.sides[0].root ? `The nodes themselves answer ${same}. ` : "By the keys that they hold: ", ...missing),
     ...drawTrees(...sides),
   );
 }

@@ -41,7 +41,7 @@ export class NodesTable {
       setText(cells.is, `${node.silent ? "running, but silent" : node.state}${runs && node.member === false ? ", no member" : ""}${skew}`);
       setText(cells.members, node.members ? [...node.members].sort(byName).join(" ") || "nobody" : "–");
       setText(cells.suspects, [...(node.suspects ?? [])].sort(byName).join(" ") || "–");
-      const kept = (node.kept ?? []).slice(0, 4).map(({ key, owner }) => `${key}${owner ? ` for ${owner}` : ""}`);
+      const kept = (node.kept ?? []).slice(0, 4).map(({ key, owner }) => `${key}${owner ? ` for ${owner}` : " for its owners"}`);
       setText(cells.hints, node.hints ? `${node.hints}: ${kept.join(", ")}${node.hints > kept.length ? " …" : ""}` : "–");
       const can = {
         kill: node.state !== "down",
@@ -53,13 +53,13 @@ export class NodesTable {
         remove: members.has(node.name),
         clock: runs,
       };
-      const focused = Object.values(buttons).includes(document.activeElement);
+      const focused = Object.values(buttons).find((button) => button === document.activeElement);
       for (const [id, button] of Object.entries(buttons)) {
         button.disabled = !live || !can[id];
         button.hidden = !can[id];
       }
       // The one that was pressed may be gone: its place is taken by another of the node's.
-      if (focused && document.activeElement.hidden) Object.values(buttons).find((button) => !button.hidden && !button.disabled)?.focus();
+      if (focused?.hidden) Object.values(buttons).find((button) => !button.hidden && !button.disabled)?.focus();
     }
   }
 

@@ -53,6 +53,7 @@ HANDOFF = Script(
             "arrives, n3 confirms, and only then is the hint gone.",
             _back,
             "Why does n4 wait for the confirmation before it forgets?",
+            "key",
         ),
         Step("The network heals. Nothing is left to be done: all three hold the same.", Stage.heal),
     ],

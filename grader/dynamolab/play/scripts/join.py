@@ -53,12 +53,14 @@ JOIN = Script(
             "n4 a quarter, some of each.",
             _add,
             "Why does nothing move between n1, n2 and n3?",
+            "nodes",
         ),
         Step(
             "The virtual nodes' keys are handed to n4; who is no owner any more lets go when all owners have "
             "confirmed.",
             _settled,
             "What if n4 is killed in the middle?",
+            "key",
         ),
         Step("The operator removes n2: what it had goes to the others; nothing else moves.", _leave),
         Step("Quiet again: every key lies on its three owners.", _settled),

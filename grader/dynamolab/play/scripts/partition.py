@@ -51,25 +51,29 @@ PARTITION = Script(
             "The network parts: n1, n2 | n3, n4, n5. Each side comes to suspect the other.",
             _cut,
             "On which side can the key still be written?",
+            "nodes",
         ),
         Step(
             "A put at n1 finds one owner, and W is 2: 503, quorum not met. It is not undone, either: what "
             "became of it is unknown until the network heals.",
             _minority,
             "Is a 503 a promise that nothing was written?",
+            "key",
         ),
-        Step("At n4 there are two owners: get and put succeed.", _majority),
+        Step("At n4 there are two owners: get and put succeed.", _majority, look="key"),
         Step(
             "A get at n2 with R = 1 is answered, by n1: with what the majority has replaced, and with the "
             "write that was refused.",
             _lowered,
             "Which did this reader give up, C or A?",
+            "key",
         ),
         Step(
             "The network heals. n1 hears of the majority's version, and the majority of n1's: they are "
             "concurrent, so both are kept.",
             _heal,
             "Who has to reconcile them, and with what?",
+            "key",
         ),
     ],
     config={"r": 2, "w": 2, "mode": "strict", "modules": WITHOUT_SYNC},
