@@ -13,22 +13,32 @@ from pathlib import Path
 
 import pytest
 from real_nodes import soon
+from test_release import EXAMPLE, write
 
-from dynamolab import labs
-from dynamolab.paths import REFERENCE, ROOT
+from dynamolab import labs, mutants
+from dynamolab.paths import REFERENCE, ROOT, SKELETON
 
 DOCKER = ROOT / "docker"
 BUILD_DEADLINE_S = 3600.0
 DEADLINE_S = 300.0
 WAIT_S = 60.0
+WRONG = "2-ring/preference-list-counts-vnodes"
+GRADESCOPE_S_STEPS = """
+FROM debian:bookworm-slim
+COPY source /autograder/source
+RUN cp /autograder/source/run_autograder /autograder/ && chmod +x /autograder/run_autograder
+RUN apt-get update && sh /autograder/source/setup.sh
+RUN mkdir -p /autograder/submission /autograder/results
+"""
 
 
 def run(*words: str | Path, deadline_s: float = DEADLINE_S) -> str:
+    """What it said."""
     done = subprocess.run(
         words, cwd=ROOT, capture_output=True, text=True, timeout=deadline_s, check=False
     )
     assert done.returncode == 0, f"{words}: {done.stdout[-3000:]}\n{done.stderr[-3000:]}"
-    return done.stdout
+    return done.stdout + done.stderr
 
 
 def engine() -> bool:
@@ -67,21 +77,79 @@ def test_the_cluster_s_addresses_stand_in_both_files() -> None:
         assert addresses["peer"].partition(":")[0] in compose
 
 
+@pytest.fixture
+def submissions(tmp_path: Path) -> dict[str, Path]:
+    """Whole, unwritten, and one with a known mistake in lab 2."""
+    (wrong,) = [m for m in mutants.load(labs.load_all()) if m.name == WRONG]
+    ring = mutants.sources(wrong)["ring"]
+    assert ring is not None
+    (tmp_path / "wrong").mkdir()
+    shutil.copy(ring, tmp_path / "wrong")
+    return {"whole": REFERENCE, "unwritten": SKELETON, "wrong": tmp_path / "wrong"}
+
+
+def scores(folder: Path) -> dict[str, float]:
+    """Of each check, and the total, as Gradescope is told."""
+    told = json.loads((folder / "results.json").read_text(encoding="utf-8"))
+    assert "score" in told, told["output"]
+    return {test["extra_data"]["id"]: test["score"] for test in told["tests"]} | {"": told["score"]}
+
+
+def graded_here(submission: Path, out: Path, *options: str) -> dict[str, float]:
+    told = ("--format", "gradescope", "--output", out / "here" / "results.json", "--sandbox", "off")
+    run("./lab", "grade-one", submission, out / "graded", "--labs", "2", *told, *options)
+    return scores(out / "here")
+
+
+def graded_inside(submission: Path, out: Path, *words: str) -> dict[str, float]:
+    """In a container without a network, as it comes: no privileges are given to it."""
+    (out / "inside").mkdir(parents=True)
+    said = run(
+        *("docker", "run", "--rm", "--network", "none", "-v", f"{submission}:/autograder/submission:ro"),
+        *("-v", f"{out / 'inside'}:/autograder/results", *words),
+    )
+    assert "sandbox: tier B" in said, said
+    return scores(out / "inside")
+
+
 @pytest.mark.slow
 @needs_engine
-def test_autograder_image_gives_the_same_points(tmp_path: Path) -> None:
-    """Of the reference and the skeleton, in a format of Gradescope's."""
+def test_autograder_image_gives_the_same_points(
+    submissions: dict[str, Path], tmp_path: Path
+) -> None:
     name = image("autograder")
-    for solution, passes in ((REFERENCE, True), (ROOT / "skeleton", False)):
-        out = tmp_path / solution.name
-        out.mkdir()
-        run(
-            *("docker", "run", "--rm", "--network", "none", "-e", "LAB_OPTIONS=--labs 2"),
-            *("-v", f"{solution}:/autograder/submission:ro", "-v", f"{out}:/autograder/results", name),
-        )
-        told = json.loads((out / "results.json").read_text(encoding="utf-8"))
-        points = labs.find_lab(labs.load_all(), "ring").points
-        assert told["score"] == (points if passes else 0), told["output"]
+    totals = {}
+    for kind, folder in submissions.items():
+        out = tmp_path / "out" / kind
+        inside = graded_inside(folder, out, "-e", "LAB_OPTIONS=--labs 2", name)
+        assert inside == graded_here(folder, out), kind
+        totals[kind] = inside[""]
+    points = labs.find_lab(labs.load_all(), "ring").points
+    assert totals["whole"] == points and totals["unwritten"] == 0 < totals["wrong"] < points
+
+
+@pytest.mark.slow
+@needs_engine
+def test_gradescope_s_own_steps_give_the_same_points(
+    submissions: dict[str, Path], tmp_path: Path
+) -> None:
+    """Of the zip, on a bare system; with the course's points and hidden checks."""
+    write(tmp_path, EXAMPLE)
+    course = tmp_path / "course.json"
+    run("./lab", "release", "--course", course, "--gradescope", tmp_path / "lab2.zip", "--labs", "2")
+    context = tmp_path / "context"
+    shutil.unpack_archive(tmp_path / "lab2.zip", context / "source")  # Modes are lost, as with some unzips.
+    (context / "Dockerfile").write_text(GRADESCOPE_S_STEPS, encoding="utf-8")
+    name = "dynamo-gradescope-test"
+    try:
+        run("docker", "build", "-q", "-t", name, context, deadline_s=BUILD_DEADLINE_S)
+        for kind, folder in submissions.items():
+            out = tmp_path / "out" / kind
+            inside = graded_inside(folder, out, name, "/autograder/run_autograder")
+            assert inside == graded_here(folder, out, "--course", str(course)), kind
+            assert [key for key in inside if "hidden" in key]
+    finally:
+        subprocess.run(["docker", "rmi", name], timeout=DEADLINE_S, check=False)
 
 
 @pytest.fixture

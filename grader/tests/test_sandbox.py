@@ -20,7 +20,7 @@ from dynamolab import build, processes
 from dynamolab.cluster import Cluster
 from dynamolab.errors import GraderTrouble, LabError
 from dynamolab.paths import ROOT
-from dynamolab.sandbox import Sandbox, Slot, choose
+from dynamolab.sandbox import Sandbox, Slot, choose, slots
 from dynamolab.sandbox.probe import unreachable
 from dynamolab.sandbox.sandbox import HOST, View, joined, libraries
 from dynamolab.sandbox.started import start
@@ -148,6 +148,16 @@ def test_user_is_of_the_slot_alone(sandbox: Sandbox) -> None:
         assert one.uid != other.uid
         done = script(sandbox, one, "id -u; id -G")
     assert done.stdout.split() == [str(one.uid)] * 2
+
+
+def test_a_machine_and_its_containers_have_users_of_their_own() -> None:
+    """Else the machine's sweep of a slot would end what runs in a container's."""
+    first = 0xF0000000 + 2100  # Namespaces are numbered one by one; a container has five or more.
+    places = [slots.MACHINES_PROCESSES, *range(first, first + 5 * 50, 5)]
+    taken = [slots.uid_of(number, place) for place in places for number in range(64)]
+    assert len(set(taken)) == len(taken)
+    assert all(30_000 <= uid < 60_000 for uid in taken)
+    assert slots.uid_of(slots.SLOTS - 1, slots.MACHINES_PROCESSES) == 59_999
 
 
 def test_what_a_slot_leaves_behind_is_ended(sandbox: Sandbox) -> None:

@@ -39,6 +39,20 @@ def add(parser: argparse.ArgumentParser) -> None:
         type=_date,
         help="give out the references that students have by then (default: now)",
     )
+    parser.add_argument(
+        "--gradescope",
+        metavar="FILE.zip",
+        type=Path,
+        help="write an autograder for Gradescope, secrets included, and no students' repository; without a"
+        " course, of the labs as they stand",
+    )
+    parser.add_argument(
+        "--labs",
+        type=lambda word: word.split(","),
+        default=[],
+        metavar="LAB,LAB",
+        help="with --gradescope: what the assignment grades (default: all labs of the course)",
+    )
     parser.add_argument("--example", action="store_true", help="print a course.json to begin with")
     common.add_jobs(parser)
 
@@ -57,6 +71,10 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.example:
         print(EXAMPLE.read_text(encoding="utf-8"), end="")
         return 0
+    if arguments.gradescope is not None:
+        return _gradescope(arguments)
+    if arguments.labs:
+        raise LabError("--labs goes with --gradescope; a students' repository has the course's labs")
     if arguments.out is None:
         raise LabError("--out DIR is missing: where the students' repository goes")
     path = arguments.course or COURSE
@@ -68,12 +86,7 @@ def run(arguments: argparse.Namespace) -> int:
     course = courses.load(path)
     if arguments.disclose:
         course = _disclosed(path, course, arguments.disclose, at, arguments.early)
-    if drawn := course.draw_seeds():
-        numbers = ", ".join(map(str, drawn))
-        print(
-            f"{shown(course.seeds_file or path)}: the class's secret seeds of lab {numbers} are drawn;"
-            " keep this file, and keep it to yourself"
-        )
+    _draw_seeds(course)
     if arguments.add:
         objects = release.add_machine(course, arguments.out, at, arguments.jobs)
         print(f"{arguments.out}: {len(objects)} objects for {machine()} added")
@@ -84,6 +97,35 @@ def run(arguments: argparse.Namespace) -> int:
         f"{made.folder}: {made.files} files, looked through for leaks: none\n"
         f"The reference, prebuilt for {machine()}: of labs {given}\n"
         f"Try it as a student would: cd {made.folder} && ./lab grade 1"
+    )
+    return 0
+
+
+def _draw_seeds(course: courses.Course) -> None:
+    if drawn := course.draw_seeds():
+        numbers = ", ".join(map(str, drawn))
+        print(
+            f"{shown(course.seeds_file or COURSE)}: the class's secret seeds of lab {numbers} are drawn;"
+            " keep this file, and keep it to yourself"
+        )
+
+
+def _gradescope(arguments: argparse.Namespace) -> int:
+    from dynamolab.course import autograder
+
+    named = {"--out": arguments.out, "--disclose": arguments.disclose, "--add": arguments.add}
+    for option, given in named.items():
+        if given:
+            raise LabError(f"--gradescope and {option} do not go together: run one after the other")
+    course = courses.of_checkout(arguments.course)
+    chosen = common.chosen_labs(arguments.labs, list(course.labs))
+    _draw_seeds(course)
+    made = autograder.make(course, chosen, arguments.gradescope)
+    numbers = ", ".join(str(lab.number) for lab in chosen)
+    print(
+        f"{made.file}: {made.files} files; grades lab {numbers} of {course.name}. It holds the reference and"
+        " the secret seeds: for staff alone\n"
+        "Upload it at Gradescope: Configure Autograder, Zip file upload"
     )
     return 0
 

@@ -52,20 +52,16 @@ def make(course: Course, out: Path, at: datetime.datetime, jobs: int) -> Made:
     a leak is found: then nothing was written."""
     variants.refuse_other_rules(course.variants)
     _refuse_foreign(out)
-    if not reference.modules():
-        raise LabError(
-            f"{shown(REFERENCE)}: has no modules to make a skeleton of; is your private repository laid over"
-            f" this checkout? ({OVERLAY_SETTING}, or {OVERLAY_FILE.name})"
-        )
+    refuse_without_reference()
     given = [lab.number for lab in course.known if course.ships_reference(lab.number, at)]
     part = out.with_name(out.name + ".part")
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir(parents=True)
     try:
-        for path in _public_files():
+        for path in public_files(*PUBLIC):
             _copy(path, part)
         _write_skeleton(part)
-        wrong = _wrong_stores(course.known)
+        wrong = wrong_stores(course.known)
         objects = prebuilt.make(part / "prebuilt" / reference.machine(), course, given, wrong, jobs)
         _keep_other_machines(out, part)
         _write_course(course, part)
@@ -87,7 +83,7 @@ def add_machine(course: Course, out: Path, at: datetime.datetime, jobs: int) -> 
         there = json.loads((out / "release.json").read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise LabError(f"{out}: is no students' repository: {error}; make it first, without --add") from error
-    wrong = _wrong_stores(course.known)
+    wrong = wrong_stores(course.known)
     if there.get("sources") != sources():
         raise LabError(
             f"{out}: was made of {there.get('sources')}, and this checkout is at {sources()}: objects and"
@@ -98,6 +94,15 @@ def add_machine(course: Course, out: Path, at: datetime.datetime, jobs: int) -> 
     made = prebuilt.make(folder, course, given, wrong, jobs)
     _refuse_leaks(course, folder)
     return made
+
+
+def refuse_without_reference() -> None:
+    """LabError if the reference is not in the checkout, nor laid over it."""
+    if not reference.modules():
+        raise LabError(
+            f"{shown(REFERENCE)}: has no modules to make a skeleton of; is your private repository laid over"
+            f" this checkout? ({OVERLAY_SETTING}, or {OVERLAY_FILE.name})"
+        )
 
 
 def _refuse_foreign(out: Path) -> None:
@@ -112,17 +117,18 @@ def _refuse_foreign(out: Path) -> None:
         raise LabError(f"--out {out}: lies in this checkout; name a folder outside of it")
 
 
-def _public_files() -> list[Path]:
-    """Of a clone only what git knows: whatever else lies around is private."""
+def public_files(*names: str) -> list[Path]:
+    """The files of these files and folders. Of a clone only what git knows: whatever else lies around is
+    private."""
     if (ROOT / ".git").exists():
-        command = ["git", "-C", ROOT, "ls-files", "-z", "--", *PUBLIC]
+        command = ["git", "-C", ROOT, "ls-files", "-z", "--", *names]
         try:
             listed = subprocess.run(command, capture_output=True, check=True, timeout=GIT_DEADLINE_S)
         except (OSError, subprocess.SubprocessError) as error:
             raise GraderTrouble(f"git ls-files failed ({error}): which files are public, it knows") from error
         paths = [ROOT / name for name in listed.stdout.decode().split("\0") if name]
     else:
-        tops = [ROOT / name for name in PUBLIC]
+        tops = [ROOT / name for name in names]
         paths = [path for top in tops for path in ([top] if top.is_file() else sorted(top.rglob("*")))]
     kept_back = [ROOT / name for name in KEPT_BACK]
     return [
@@ -150,7 +156,8 @@ def _write_skeleton(part: Path) -> None:
             (folder / name).write_text(text, encoding="utf-8")
 
 
-def _wrong_stores(known: Sequence[Lab]) -> list[mutants.Mutant]:
+def wrong_stores(known: Sequence[Lab]) -> list[mutants.Mutant]:
+    """The known-wrong stores that checks of lab 7 run beside a student's plan."""
     names = {check.wrong for lab in known for check in lab.checks if check.wrong}
     return [mutant for mutant in mutants.load(known) if mutant.name in names]
 

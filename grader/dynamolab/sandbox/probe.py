@@ -14,7 +14,7 @@ from dynamolab.errors import LabError
 from dynamolab.paths import REFERENCE, ROOT
 
 from .sandbox import Limits, Sandbox, Tier, View, joined, libraries
-from .slots import Slot
+from .slots import SLOTS, Slot, uid_of
 
 TRIAL_S = 30.0
 NAMES = ("auto", "a", "b", "off")
@@ -96,7 +96,7 @@ def _trial(sandbox: Sandbox) -> str:
     """Starts something harmless in it. What went wrong; empty if nothing did."""
     true = Path(shutil.which("true") or "/bin/true").resolve()
     view = joined(libraries(), View(run=[true]))
-    slot = Slot(47_999 if sandbox.own_users else None)
+    slot = Slot(uid_of(SLOTS - 1) if sandbox.own_users else None)
     command = sandbox.before("host", slot, view, Limits(files=64))
     try:
         done = subprocess.run(

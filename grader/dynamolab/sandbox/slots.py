@@ -13,9 +13,13 @@ from pathlib import Path
 
 from dynamolab.errors import GraderTrouble
 
-# Debian leaves 30000 to 59999 to nobody; below 65536, so that a container knows them, too.
-FIRST_UID = 47_000
 SLOTS = 1_000
+# Debian leaves 30000 to 59999 to nobody; below 65536, so that a container knows them, too. The last of them
+# are the machine's own, the others its containers'.
+CONTAINERS_UIDS = range(30_000, 60_000 - SLOTS)
+MACHINES_UIDS = range(60_000 - SLOTS, 60_000)
+MACHINES_PROCESSES = 0xEFFFFFFC  # linux/proc_ns.h: the namespace of processes that is no container's
+APART = 97  # Containers that begin one after the other have numbers that are close: so far are their users.
 SWEEP_S = 10.0
 
 
@@ -40,6 +44,17 @@ class Slot:
             for name in [*folders, *files]:
                 with contextlib.suppress(FileNotFoundError):
                     os.lchown(os.path.join(folder, name), uid, uid)
+
+
+def uid_of(number: int, processes: int | None = None) -> int:
+    """The user of slot ``number``. A machine and its containers do not see each other's locks, but the
+    machine ends a container's processes by their user, and all count by it: so each has users of its own.
+    ``processes``: the inode of the namespace of processes; None: ours."""
+    if processes is None:
+        processes = os.stat("/proc/self/ns/pid").st_ino
+    if processes == MACHINES_PROCESSES:
+        return MACHINES_UIDS[number]
+    return CONTAINERS_UIDS[(processes * APART + number) % len(CONTAINERS_UIDS)]
 
 
 def _room() -> Path:
@@ -68,7 +83,7 @@ def taken(launcher: Path) -> Iterator[Slot]:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError:
                 continue
-            slot = Slot(FIRST_UID + number)
+            slot = Slot(uid_of(number))
             _sweep(launcher, slot)  # A run that was killed had no chance to.
             try:
                 yield slot
