@@ -191,6 +191,8 @@ def test_five_containers_are_a_cluster_that_outlives_one_of_them(compose: list[s
         assert answer.status == 204
     wait_for("milk", 8005, "/kv/cart")
     run(*compose, "kill", "n2")
+    with pytest.raises(OSError):
+        get(8002, "/kv/cart")
     wait_for("milk", 8004, "/kv/cart")
     run(*compose, "start", "n2")
     wait_for("milk", 8002, "/kv/cart")
