@@ -3,7 +3,7 @@ reference does not. No code of the student's takes part."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -50,6 +50,13 @@ def judge(
             verdicts[check.id] = replace(verdict, replay=None)
             run.on_check(check.id, verdicts[check.id])
     return verdicts
+
+
+def prepare(labs: Iterable[Lab], framework: build.Framework) -> None:
+    """Builds the wrong stores that plans of these labs run on, before a submission has to wait for them.
+    GraderTrouble or LabError if one does not build: they are ours."""
+    wrong = [wrong_store(check) for lab in labs for check in lab.checks if check.wrong]
+    _built(wrong, framework)
 
 
 Wrong = mutants.Mutant | reference.WrongStore

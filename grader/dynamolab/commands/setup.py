@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from dynamolab import build
+from dynamolab import build, fault_plans, labs
 from dynamolab.commands import common
 
 
@@ -19,6 +19,7 @@ def run(arguments: argparse.Namespace) -> int:
     framework = build.Framework("release", arguments.jobs)
     if arguments.grading:
         framework.build(["grading"])
+        fault_plans.prepare(labs.load_all(), framework)
         print(f"Grading can begin. A node of the reference: {build.reference_node(framework)}")
         return 0
     framework.build(["all"])

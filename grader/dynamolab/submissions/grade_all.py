@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from dynamolab import build, ui
+from dynamolab import build, fault_plans, ui
 from dynamolab.results import Outcome, Results
 from dynamolab.submissions import class_report, gradebook, grade_one, regrade, rerun, similarity
 from dynamolab.submissions.batch import Batch, Item
@@ -62,6 +62,7 @@ def prepare_framework(options: grade_one.Options) -> None:
     programs = [f"lab{lab.number}-checks" for lab in options.labs]
     framework.build(["libraries", "faultnet", *programs])
     build.reference_node(framework)
+    fault_plans.prepare(options.labs, framework)
 
 
 def grade_all(batch: Batch, options: grade_one.Options, engine: Engine, *, second_run: bool) -> None:
