@@ -108,6 +108,8 @@ PLAN = {
         {"at_ms": 40, "act": "put", "nodes": ["n1"], "key": "cart", "value": "milk"},
         {"at_ms": 50, "act": "skew", "nodes": ["n1"], "skew": "-500"},
         {"at_ms": 60, "act": "crash", "nodes": ["n2"]},
+        {"at_ms": 70, "act": "restart", "nodes": ["n2"]},
+        {"at_ms": 75, "act": "restart", "nodes": ["n2"]},  # It runs, and is killed before; so it is here:
         {"at_ms": 80, "act": "wipe", "nodes": ["n2"]},
         {"at_ms": 90, "act": "pause", "nodes": ["n3"]},
         {"at_ms": 120, "act": "resume", "nodes": ["n3"]},

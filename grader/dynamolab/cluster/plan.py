@@ -13,6 +13,7 @@ from typing import Any
 from ..errors import LabError
 from .cluster import Cluster
 from .errors import ClusterTrouble
+from .process import State
 from .requests import ACTS, KvClients
 
 CHECK_S = 20.0
@@ -103,8 +104,11 @@ def _carry_out(cluster: Cluster, action: Mapping[str, Any]) -> None:
                 cluster.ask_console(act, subject, via=name)
     elif act == "crash":
         cluster.kill(*nodes)
-    elif act == "restart":
-        cluster.restart(*nodes)
+    elif act in ("restart", "wipe"):
+        if running := [name for name in nodes if cluster.state(name) is not State.DOWN]:
+            cluster.kill(*running)
+        for name in nodes:
+            getattr(cluster, act)(name)
     elif act == "cut":
         cluster.cut(nodes, peers)
     elif act == "heal":
@@ -120,6 +124,6 @@ def _carry_out(cluster: Cluster, action: Mapping[str, Any]) -> None:
     elif act == "skew":
         for name in nodes:
             cluster.skew(name, int(action.get("skew", "0")))
-    else:  # wipe, pause, resume
+    else:  # pause, resume
         for name in nodes:
             getattr(cluster, act)(name)

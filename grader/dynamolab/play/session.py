@@ -59,6 +59,7 @@ class Session:
             **dict.fromkeys(("kill", "pause", "resume", "restart", "wipe"), self._process),
             "cut": self._cut,
             "heal": self._heal,
+            "heal_all": self._heal_all,
             "link": self._link,
             "drop": self._drop,
             "skew": self._skew,
@@ -190,7 +191,8 @@ class Session:
         self.cluster.skew(name, ms)
         self.skews[name] = ms
         words = f"the wall clock of {name} is {'ahead' if ms > 0 else 'behind'} by {abs(ms)} ms"
-        self.say(words if ms else f"the wall clock of {name} is right again")
+        words = words if ms else f"the wall clock of {name} is right again"
+        self.say(words)
         return words
 
     def _mode(self, question: Mapping[str, Any]) -> str:
@@ -245,6 +247,19 @@ class Session:
             self._cuts.discard((one, other))
             self._models.pop((one, other), None)
         return self._network_changed("heals: " + _arrows(pairs))
+
+    def _heal_all(self, question: Mapping[str, Any]) -> str:
+        """The network, the nodes that were paused or killed, and the clocks. Who never ran does not start."""
+        told = [self._heal({})]
+        for name in self.cluster.names:
+            state = self.cluster.state(name)
+            if state is State.PAUSED:
+                told.append(self._process({"act": "resume", "node": name}))
+            elif state is State.DOWN and self.cluster.process(name).starts:
+                told.append(self._process({"act": "restart", "node": name}))
+            elif self.skews.get(name):
+                told.append(self._skew({"node": name, "ms": 0}))
+        return "; ".join(told)
 
     def _link(self, question: Mapping[str, Any]) -> str:
         pairs = self._pairs(question)

@@ -323,7 +323,7 @@ byId("rate").addEventListener("input", () => {
   byId("rate-now").textContent = byId("rate").value;
 });
 byId("rate").addEventListener("change", () => act({ act: "load", rate: Number(byId("rate").value) }));
-byId("heal-all").addEventListener("click", () => act({ act: "heal" }));
+byId("heal-all").addEventListener("click", () => act({ act: "heal_all" }));
 byId("step-back").addEventListener("click", stepBack);
 byId("step-next").addEventListener("click", stepNext);
 byId("all-panels").addEventListener("click", () => {
