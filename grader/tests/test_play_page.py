@@ -91,6 +91,11 @@ def test_controls_do_what_they_say(browser: Page, programs: Programs) -> None:
         shows(page, "#answer", "onerror")
         assert page.run("window.stolen === undefined")
         assert page.run("document.querySelector('#held img, #held b')") is None
+        page.run("document.querySelector('#ring svg').kept = true")
+        fill(page, value="tea")
+        press(page, "#client [value=put]")
+        shows(page, "#held", "tea")
+        assert page.run("document.querySelector('#ring svg').kept"), "only what changed is drawn again"
         page.run("document.getElementById('trees-details').open = true")
         shows(page, "#trees", "answer the same root")
 

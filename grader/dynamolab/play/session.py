@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ..cluster import Cluster, ClusterTrouble, NodeSilent, State
+from ..cluster import Cluster, ClusterTrouble, NodeSilent, State, listed
 from ..cluster.assembly import DEFAULT_LINKS
 from ..cluster.requests import ACTS, KvAnswer, KvClients
 from .feed import Feed
@@ -215,6 +215,8 @@ class Session:
         self.skews.clear()
         words = f"all nodes start again, one by one: {new['mode']}, R = {_or_majority(new['r'])}"
         words += f", W = {_or_majority(new['w'])}"
+        if paused := [name for name in self.cluster.names if self.cluster.state(name) is State.PAUSED]:
+            words += f"; {listed(paused)} will have them when killed and started again"
         self.say(words)
         hello = without(self.feed.last("hello"), "t", "kind")
         self.feed.tell("hello", **{**hello, "config": without(config, SECRET)})

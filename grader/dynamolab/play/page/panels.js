@@ -18,7 +18,13 @@ function litPlaces(owners, key) {
   return lit;
 }
 
+let ringDrawn = ""; // Under load the key changes many times a second, and where it lies does not.
+
 export function showRing(rings, key, colours) {
+  const place = key && [key.key, key.vnode, key.list, key.active, key.told_by];
+  const drawn = JSON.stringify([rings.map(({ nodes, owners }) => [nodes, owners]), place]);
+  if (drawn === ringDrawn) return;
+  ringDrawn = drawn;
   const parts = rings.map(({ nodes, owners }, i) => {
     const title = rings.length === 1 ? `${nodes.join(", ")} have the same one.` : `As ${nodes.join(", ")} ${nodes.length === 1 ? "has" : "have"} it:`;
     if (owners.length === 0) return element("p", {}, `${title} empty.`);
