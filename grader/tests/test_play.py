@@ -183,7 +183,7 @@ def test_of_a_trace_come_suspicions_whom_hints_are_for_rings_and_steps(tmp_path:
 
     assert row(20, "n2")["members"] == ["n1", "n2", "n3"], "in a space of the solution's own"
     assert [row(t, "n1")["suspects"] for t in (339, 340, 910)] == [[], ["n3"], []]
-    assert row(900, "n2")["kept"] == [{"key": "cart", "owner": "n3"}]
+    assert row(500, "n2")["kept"] == [{"key": "cart", "owner": "n3"}]
     rings = [[(ring["nodes"], ring["owners"][:3]) for ring in at(t, "rings")["rings"]] for t in (1, 10, 20)]
     assert rings[:2] == [[(["n1"], ["n1"] * 3)], [(["n1"], ["n1", "n2", "n3"])]]
     assert rings[2] == [(["n1", "n2"], ["n1", "n2", "n3"])]

@@ -275,11 +275,12 @@ def test_a_trace_of_a_failure_is_played_back(browser: Page, tmp_path: Path) -> N
         browser.run("document.getElementById('spacetime-details').open = true")
         browser.wait("document.querySelectorAll('#svg .row').length === 1")
         press(browser, "#play")
-        shows(browser, row("n2"), "1: cart for n3")
+        shows(browser, row("n2"), "3: 2 for its owners, 1 for n3")
         shows(browser, "#ring", "n1 2n2 2n3 2")
-        browser.wait("document.querySelectorAll('#svg .row').length === 12")
+        browser.wait("document.querySelectorAll('#svg .row').length === 13")
         shows(browser, "#play", "Play")
         moment(browser, 500)
+        shows(browser, row("n2"), "1: cart for n3")
         shows(browser, row("n1"), "n1 n2 n3n3")  # Its members, and whom it suspects.
         browser.go_to("about:blank")
     assert browser.complaints == []

@@ -75,7 +75,7 @@ def handoff_trace() -> list[dict[str, Any]]:
     hint = {"owner": "n3", "copy": {"key": "cart", "hash": "00", "state": None}}
     ask = {"peer": "n3", "message": "Update", "id": 1}
     store = {"peer": "n2", "message": "StoreHints", "id": 2}
-    kept = {"cart": {"hash": "00", "versions": []}}
+    kept = {key: {"hash": "00", "versions": []} for key in ("cart", "milk", "tea")}
     rings = [(0, "n1", 1, ["n1"] * 6), (10, "n1", 2, ["n1", "n2", "n3"] * 2), (20, "n2", 2, [])]
     return [
         step(0, "n1", "start", "n1 starts", data={"mine": {"1": events["1"]}}),
@@ -87,7 +87,8 @@ def handoff_trace() -> list[dict[str, Any]]:
         step(340, "n1", "timeout", "n1 waits in vain for n3", **ask),
         step(350, "n1", "send", "n1 sends n2 a hint", **store),
         step(360, "n2", "receive", "n2 gets it", **(store | {"peer": "n1"}), data={"hints": [hint]}),
-        step(360, "n2", "commit", "n2 writes", data={"hints": kept}),
+        step(360, "n2", "commit", "n2 writes", data={"hints": {"cart": kept["cart"]}}),
+        step(800, "n2", "commit", "n2 writes", data={"hints": kept}),
         step(900, "n1", "send", "n1 sends n3 an Update", **(ask | {"id": 3})),
         step(910, "n1", "receive", "n3 answers", **(ask | {"id": 3}), reply=True),
     ] + [

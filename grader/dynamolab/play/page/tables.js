@@ -6,6 +6,17 @@ const setText = (node, text) => {
   if (node.textContent !== text) node.textContent = text;
 };
 
+const MOST_HINTS = 2; // Told by their keys; more are counted, by whom they are for.
+
+// Without a message that names an owner, the keeper took the write itself, and owes all owners.
+function hintWords(kept) {
+  const hints = kept.map(({ key, owner }) => ({ key, owner: owner || "its owners" }));
+  if (hints.length <= MOST_HINTS) return hints.map(({ key, owner }) => `${key} for ${owner}`).join(", ");
+  const counts = new Map();
+  for (const { owner } of hints) counts.set(owner, (counts.get(owner) ?? 0) + 1);
+  return [...counts].sort(([a], [b]) => byName(a, b)).map(([owner, count]) => `${count} for ${owner}`).join(", ");
+}
+
 export class NodesTable {
   // `act(question)`: asks the harness. `clock(name)`: the reader wants to set a clock.
   constructor(table, names, colours, act, clock) {
@@ -41,8 +52,7 @@ export class NodesTable {
       setText(cells.is, `${node.silent ? "running, but silent" : node.state}${runs && node.member === false ? ", no member" : ""}${skew}`);
       setText(cells.members, node.members ? [...node.members].sort(byName).join(" ") || "nobody" : "–");
       setText(cells.suspects, [...(node.suspects ?? [])].sort(byName).join(" ") || "–");
-      const kept = (node.kept ?? []).slice(0, 4).map(({ key, owner }) => `${key}${owner ? ` for ${owner}` : " for its owners"}`);
-      setText(cells.hints, node.hints ? `${node.hints}: ${kept.join(", ")}${node.hints > kept.length ? " …" : ""}` : "–");
+      setText(cells.hints, node.hints ? `${node.hints}: ${hintWords(node.kept ?? [])}` : "–");
       const can = {
         kill: node.state !== "down",
         pause: runs,
