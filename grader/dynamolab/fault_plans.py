@@ -92,10 +92,8 @@ def _of_both(seconds: float, wrong: Wrong, on_wrong: checks.Verdict) -> checks.V
         told = f"as wanted, the wrong store ({wrong.title}) fails:\n{on_wrong.message}"
         return checks.Verdict(Outcome.PASS, seconds, told)
     if on_wrong.outcome is Outcome.PASS:
-        told = (
-            f"expected: the wrong store ({wrong.title}) fails on this plan\n"
-            "actual:   it comes through, as the reference does: what it does wrong plays no part here"
-        )
+        # What the plan did, and why that was not enough: labs/7-capstone/plan_account.h.
+        told = f"on the wrong store ({wrong.title}), your plan does this:\n{on_wrong.message}"
         return checks.Verdict(Outcome.FAIL, seconds, told)
     return replace(on_wrong, seconds=seconds)
 

@@ -274,11 +274,11 @@ def judge_all(
     *,
     everything: bool,
     seed: int,
-    on_step: Callable[[int, str], None],
+    on_step: Callable[[int, Caught], None],
     tellings: int = 1,
 ) -> list[Caught]:
     """Compiles and judges several at a time, one core each. In the order of ``mutants``. Each is graded
-    until its story was told ``tellings`` times."""
+    until its story was told ``tellings`` times; ``on_step`` hears of each when it is done."""
     results: dict[str, Caught] = {}
 
     def one(mutant: Mutant, node: Path, cpu: int) -> Caught:
@@ -293,7 +293,7 @@ def judge_all(
 
     for mutant, caught in each_built(mutants, framework, one, trouble):
         results[mutant.name] = caught
-        on_step(len(results), mutant.name)
+        on_step(len(results), caught)
     return [results[mutant.name] for mutant in mutants]
 
 

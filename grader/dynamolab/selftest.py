@@ -94,7 +94,7 @@ def known_wrong(framework: build.Framework, labs: Sequence[Lab], say: Say) -> St
         framework,
         everything=False,
         seed=stories.SEED,
-        on_step=lambda done, name: say(f"{done}/{len(found)} {name}"),
+        on_step=lambda done, one: say(f"{done}/{len(found)} {one.mutant.name}"),
     )
     for one in caught:
         if one.as_expected:

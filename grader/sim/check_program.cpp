@@ -129,7 +129,7 @@ class Reporter final : public testing::EmptyTestEventListener {
                     {"seed", checks.options().seed},
                     {"outcome", outcome},
                     {"seconds", seconds.count()},
-                    {"message", checks.message()},
+                    {"message", checks.told()},
                     {"replay", checks.replay_file().empty() ? Json() : Json(checks.replay_file())}};
     if (checks.shortened) {
       verdict["shrunk"] = {{"events", checks.shortened->events},
@@ -142,7 +142,7 @@ class Reporter final : public testing::EmptyTestEventListener {
     }
     line(verdict);
     std::printf("%-12s %s (%.2f s)\n%s", outcome.c_str(), checks.id().c_str(), seconds.count(),
-                checks.message().empty() ? "" : (checks.message() + "\n").c_str());
+                checks.told().empty() ? "" : (checks.told() + "\n").c_str());
     if (!checks.explored().empty()) std::printf("%s\n", checks.explored().c_str());
     std::fflush(stdout);
   }

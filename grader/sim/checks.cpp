@@ -3,6 +3,7 @@
 #include "sim/check.h"
 #include "sim/retell.h"
 
+#include <set>
 #include <stdexcept>
 
 #include "core/json.h"
@@ -28,19 +29,25 @@ void HostPool::clear() {
   perturbed_.clear();
 }
 
-void UnitSteps::add(Words words) {
-  if (last_.size() == kMost) {
-    last_.pop_front();
+void UnitSteps::forget_oldest() {
+  if (dropped_ == 0 && first_.size() < kFirst) {
+    first_.push_back(std::move(last_.front()));
+  } else {
     ++dropped_;
   }
-  last_.push_back({std::move(words), nullptr, Duration(0)});
+  last_.pop_front();
 }
 
-void UnitSteps::add_time(const std::string& who, Duration time) {
+void UnitSteps::add(Words words, const StepBy& who) {
+  if (last_.size() == kMost) forget_oldest();
+  last_.push_back({std::move(words), nullptr, Duration(0), who});
+}
+
+void UnitSteps::add_time(const StepBy& who, Duration time) {
   if (time <= Duration(0)) return;
   const bool goes_on = !last_.empty() && last_.back().time > Duration(0) && !last_.back().result &&
-                       last_.back().words() == who;
-  if (!goes_on) add([who] { return who; });
+                       last_.back().who.number == who.number;
+  if (!goes_on) add([] { return std::string(); }, who);
   last_.back().time += time;
 }
 
@@ -54,28 +61,40 @@ void UnitSteps::add_result(Words words) {
 }
 
 void UnitSteps::clear() {
+  first_.clear();
   last_.clear();
   dropped_ = 0;
 }
 
 void UnitSteps::passed(std::size_t kept) {
-  while (last_.size() > kept) {
-    last_.pop_front();
-    ++dropped_;
+  dropped_ += first_.size();
+  first_.clear();
+  for (; last_.size() > kept; ++dropped_) last_.pop_front();
+}
+
+std::string UnitSteps::told(const UnitStep& step, bool several) {
+  constexpr std::size_t kColumns = 100;  // what came of a longer step has a line of its own
+  std::string words = step.who.name;
+  if (words.empty() && several && step.who.number > 1) {
+    words = "node no. " + std::to_string(step.who.number);
   }
+  words += (words.empty() ? "" : ": ") + step.words();
+  if (step.time > Duration(0)) words += json::text(json::to(step.time)) + " ms pass";
+  const std::string result = step.result ? step.result() : "";
+  if (!result.empty() && words.size() + result.size() > kColumns) words += "\n    ";
+  return words + result;
 }
 
 UnitStory UnitSteps::told() const {
-  constexpr std::size_t kColumns = 100;  // what came of a longer step has a line of its own
+  std::set<std::size_t> nodes;
+  for (const auto* steps : {&first_, &last_}) {
+    for (const UnitStep& step : *steps) nodes.insert(step.who.number);
+  }
+  nodes.erase(0);
   UnitStory story;
   story.before = dropped_;
-  for (const UnitStep& step : last_) {
-    std::string words = step.words();
-    if (step.time > Duration(0)) words += json::text(json::to(step.time)) + " ms pass";
-    const std::string result = step.result ? step.result() : "";
-    if (!result.empty() && words.size() + result.size() > kColumns) words += "\n    ";
-    story.steps.push_back(words + result);
-  }
+  for (const UnitStep& step : first_) story.first.push_back(told(step, nodes.size() > 1));
+  for (const UnitStep& step : last_) story.steps.push_back(told(step, nodes.size() > 1));
   return story;
 }
 
@@ -87,7 +106,10 @@ void retell(std::size_t steps, const std::string& words) {
   Checks::here().steps().retell(steps, std::move(told));
 }
 
-void retell_all(const std::string& words) { retell(Checks::here().steps().size(), words); }
+void retell_all(const std::string& words) {
+  Checks::here().steps().clear();
+  retell(0, words);
+}
 
 Checks::Checks(Options options, HostPool::Factory factory)
     : options_(std::move(options)), hosts_(std::move(factory)) {
@@ -121,6 +143,7 @@ void Checks::begin(const std::string& id) {
   explored_all_ = true;
   verdict_ = Verdict::none;
   message_.clear();
+  told_.clear();
   replay_file_.clear();
   steps_.clear();
   shortened.reset();

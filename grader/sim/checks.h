@@ -34,18 +34,23 @@ class HostPool {
   std::vector<std::unique_ptr<Host>> perturbed_;
 };
 
+/// Who did a step of a unit check.
+struct StepBy {
+  std::size_t number = 0;  ///< Of nodes, from 1 on; 0: the check itself.
+  std::string name = {};   ///< "n2"; empty: a number will do, where others play a part, too.
+};
+
 /// What unit checks did, to be told if the test fails; put in words only then.
 class UnitSteps {
  public:
   using Words = std::function<std::string()>;
-  void add(Words words);
+  void add(Words words, const StepBy& who = {});
   /// More words for the last step: what came of it.
   void add_result(Words words);
-  /// Time that passes, after what `who` says; together with what has just passed there.
-  void add_time(const std::string& who, Duration time);
+  /// Time that passes there; together with what has just passed.
+  void add_time(const StepBy& who, Duration time);
   /// The last `count` steps, in other words; without words they are forgotten.
   void retell(std::size_t count, Words words);
-  std::size_t size() const { return last_.size(); }
   /// All but the last `kept` were right, and have no part in what comes: they are only counted.
   void passed(std::size_t kept);
   void clear();
@@ -53,11 +58,17 @@ class UnitSteps {
 
  private:
   static constexpr std::size_t kMost = 40;  ///< A story is short; loops of checks are not.
+  static constexpr std::size_t kFirst = 3;  ///< Kept beside the last ones.
   struct UnitStep {
     Words words;
     Words result;
     Duration time{0};  ///< Of a step that is nothing but time.
+    StepBy who;
   };
+  void forget_oldest();
+  static std::string told(const UnitStep& step, bool several);
+
+  std::deque<UnitStep> first_;  ///< Only while none is dropped before them.
   std::deque<UnitStep> last_;
   std::size_t dropped_ = 0;
 };
@@ -106,6 +117,9 @@ class Checks {
   void trouble(const std::string& message);
   /// Before the test's own end, of a replay.
   void pass() { verdict_ = Verdict::pass; }
+  /// What a check that passes has to say; none if it fails after all.
+  void tell_passed(const std::string& told) { told_ = told; }
+  const std::string& told() const { return verdict_ == Verdict::none ? told_ : message_; }
   /// How far an exploration got; a check may have several. `finished`: to the end of its scope.
   void explored(const std::string& text, bool finished);
   const std::string& explored() const { return explored_; }
@@ -140,6 +154,7 @@ class Checks {
   bool explored_all_ = true;
   Verdict verdict_ = Verdict::none;
   std::string message_;
+  std::string told_;
   std::string replay_file_;
   UnitSteps steps_;
 };

@@ -38,15 +38,10 @@ struct Lone::State {
   std::map<RequestToken, std::string> replies;
   std::map<RequestToken, MessageType> asked;
   RequestToken asking = 0;  ///< The request whose handler runs; 0: none.
-  std::string which;        ///< Of several: how the story names it.
+  StepBy who;               ///< How the story names it.
   bool host_died = false;   ///< And began anew, without this node.
 
-  void tell(UnitSteps::Words words) {
-    if (!which.empty()) {
-      words = [words = std::move(words), which = which] { return which + words(); };
-    }
-    Checks::here().steps().add(std::move(words));
-  }
+  void tell(UnitSteps::Words words) { Checks::here().steps().add(std::move(words), who); }
 
   Moment moment() {
     const Key key = Key(Checks::here().options().seed, Draw::handler).with(starts).with(++handlers);
@@ -144,6 +139,15 @@ std::string request_words(const Lone::Call& call) {
   return told.empty() ? "" : " {" + told + "}";
 }
 
+/// How a call ends: "is answered: …"
+std::string outcome_words(const Lone::Call& call, const Result<std::string>& outcome) {
+  constexpr std::size_t kMost = 100;
+  if (!outcome.ok()) return "ends: " + name_of(outcome.error().code);
+  const auto text = message_to_json(call.type, true, outcome.value());
+  const std::string told = in_words(text.value_or("malformed"), kMost);
+  return "is answered: " + (told.empty() ? "done" : told);
+}
+
 }  // namespace
 
 NodeSetup lone_setup() {
@@ -157,11 +161,11 @@ Lone::Lone(NodeSetup setup) : state_(std::make_unique<State>()) {
   state_->host = Checks::here().hosts().take(1).front();
   state_->slot = next_slot++;
   const Slot others = state_->slot - kFirstSlot;
+  state_->who.number = others + 1;
   if (others == 0) {  // what came before was another scenario, and it passed
     Checks::here().steps().clear();
-  } else {  // a name of its own, or all of them are n1
-    const NodeId& self = state_->setup.self;
-    state_->which = (self == "n1" ? "node no. " + std::to_string(others + 1) : self) + ": ";
+  } else if (state_->setup.self != "n1") {  // else a number, or all of them are n1
+    state_->who.name = state_->setup.self;
   }
   state_->make();
 }
@@ -195,7 +199,7 @@ void Lone::configure(const NodeConfig& config) {
 
 void Lone::advance(Duration time) {
   const Instant end = state_->now + time;
-  Checks::here().steps().add_time(state_->which, time);
+  Checks::here().steps().add_time(state_->who, time);
   std::size_t fired = 0;
   while (!state_->timers.empty() && state_->timers.begin()->first.first <= end) {
     if (++fired > kMostTimers)
@@ -212,7 +216,10 @@ void Lone::advance(Duration time) {
 const Disk& Lone::disk() const { return state_->disk; }
 
 void Lone::set_room(std::uint64_t bytes) {
-  say("the disk has room for " + std::to_string(bytes) + " more bytes");
+  constexpr std::uint64_t kAsGoodAsAll = 1'000'000'000;
+  say(bytes == 0              ? "the disk is full"
+      : bytes >= kAsGoodAsAll ? "the disk has room again"
+                              : "the disk has room for " + std::to_string(bytes) + " more bytes");
   state_->room = bytes;
   state_->host->set_room(state_->slot, bytes);
 }
@@ -225,13 +232,11 @@ void Lone::end_call(CallId id, const Result<std::string>& outcome) {
   if (call == state_->calls.end())
     throw std::logic_error("the check ends a call that the node did not make");
   state_->tell([call = *call, outcome] {
-    return "its " + name_of_message(call.type) + " to " + call.to + request_words(call) +
-           (outcome.ok()
-                ? " is answered: " +
-                      in_words(
-                          message_to_json(call.type, true, outcome.value()).value_or("malformed"),
-                          100)
-                : " ends: " + name_of(outcome.error().code));
+    constexpr std::size_t kColumns = 140;  // else how it ends has a line of its own
+    const std::string asked =
+        "its " + name_of_message(call.type) + " to " + call.to + request_words(call);
+    const std::string ends = outcome_words(call, outcome);
+    return asked + (asked.size() + ends.size() > kColumns ? "\n     " : " ") + ends;
   });
   state_->calls.erase(call);
   state_->host->call_ended(state_->slot, state_->moment(), id, outcome);

@@ -120,8 +120,9 @@ std::string hints_left(const World& world, const std::vector<NodeId>& nodes) {
     const auto hints = all_held(world, node, kHintSpace);
     if (hints.empty()) continue;
     const auto& [key, held] = *hints.begin();
-    return node + " keeps " + std::to_string(hints.size()) + " hints, one of them for " + key +
-           " = " + described(held);
+    const std::string count = std::to_string(hints.size()) + " hints, one of them";
+    return node + " keeps " + (hints.size() == 1 ? "a hint" : count) + " for " + key + " = " +
+           described(held);
   }
   return "";
 }

@@ -1,10 +1,10 @@
 #include "sim/story.h"
 
 #include <algorithm>
-#include <map>
-#include <optional>
+#include <set>
 #include <utility>
 
+#include "core/json.h"
 #include "sim/events.h"
 #include "sim/story_lines.h"
 
@@ -12,105 +12,30 @@ namespace dynamo::sim {
 
 namespace {
 
-constexpr std::size_t kLines = 24;
-
-/// A line that may be told. Rank 1: what operators, faults and the check do; 2: what changes a disk
-/// or brings news; 3: notes and silence. Rank 0 is counted only.
-struct Line {
-  Instant at{};
-  int rank = 0;
-  std::string text;  ///< For rank 0: the plural of what is counted.
-  bool told = false;
-  std::size_t more = 0;  ///< Lines like it that came right after, and are only counted.
-  std::vector<std::pair<NodeId, NodeId>> links = {};  ///< Cut or healed at one moment.
-  std::size_t in_turn = 1;  ///< They are like this and the lines before it, so many in turn.
-};
-
-/// "n2 starts" and "n3 starts" are alike: what differs are numbers.
-std::string shape_of(const std::string& text) {
-  std::string shape;
-  for (const char c : text) {
-    const bool digit = c >= '0' && c <= '9';
-    if (!digit || shape.empty() || shape.back() != '#') shape.push_back(digit ? '#' : c);
+/// Fills in what is done to a link, if that is what the step does.
+void name_link(Line& line, const Step& step) {
+  using Kind = Step::Kind;
+  if (step.node.empty()) return;  // to all of them
+  if (step.kind == Kind::cut) line.done = "the network is cut";
+  if (step.kind == Kind::heal) line.done = "the network heals";
+  if (step.kind == Kind::link) {
+    line.done = "links change";
+    line.in_which_way = ": " + link_model_words(step.text);
   }
-  return shape;
+  if (!line.done.empty()) line.links = {{step.node, step.peer}};
 }
 
-/// Of many lines in a row that are alike, the first two and the last one stay.
-void fold(std::vector<Line>& lines) {
-  constexpr std::size_t kFewest = 5;
-  std::vector<Line> folded;
-  for (std::size_t begin = 0; begin < lines.size();) {
-    std::size_t end = begin + 1;
-    const std::string shape = shape_of(lines[begin].text);
-    while (end < lines.size() && lines[begin].rank != 0 && lines[end].rank == lines[begin].rank &&
-           shape_of(lines[end].text) == shape)
-      ++end;
-    const std::size_t count = end - begin;
-    for (std::size_t i = begin; i < end; ++i) {
-      if (count >= kFewest && i > begin + 1 && i + 1 < end) continue;
-      folded.push_back(std::move(lines[i]));
-      if (count >= kFewest && i == begin + 1) folded.back().more = count - 3;
+/// The same done to several links at one moment, with nothing to be told in between, is one line.
+bool merge_links(std::vector<Line>& lines, const Line& line) {
+  if (line.links.empty()) return false;
+  for (std::size_t i = lines.size(); i-- > 0 && lines[i].at == line.at;) {
+    if (lines[i].done == line.done && lines[i].in_which_way == line.in_which_way) {
+      lines[i].links.push_back(line.links.front());
+      return true;
     }
-    begin = end;
+    if (lines[i].rank != 0) return false;
   }
-  lines = std::move(folded);
-}
-
-/// How often the `length` lines from `begin` on come in a row, alike.
-std::size_t turns(const std::vector<std::string>& shapes, std::size_t begin, std::size_t length) {
-  std::size_t count = 1;
-  const auto first = shapes.begin() + static_cast<std::ptrdiff_t>(begin);
-  const auto size = static_cast<std::ptrdiff_t>(length);
-  for (std::size_t at = begin + length; at + length <= shapes.size(); at += length, ++count) {
-    const auto next = shapes.begin() + static_cast<std::ptrdiff_t>(at);
-    if (!std::equal(first, first + size, next, next + size)) break;
-  }
-  return count;
-}
-
-/// What goes round and round (time passes, a call ends, another one ends, time passes …) is told
-/// once, and then counted.
-void fold_turns(std::vector<Line>& lines) {
-  constexpr std::size_t kLongest = 6;
-  constexpr std::size_t kFewest = 3;
-  std::vector<std::string> shapes;
-  shapes.reserve(lines.size());
-  for (const Line& line : lines) {
-    const bool counts = line.more != 0;  // already, and so is like no other
-    shapes.push_back(counts ? std::to_string(shapes.size()) : shape_of(line.text));
-  }
-  std::vector<Line> folded;
-  for (std::size_t begin = 0; begin < lines.size();) {
-    std::size_t length = 2;
-    while (length <= kLongest && turns(shapes, begin, length) < kFewest) ++length;
-    const std::size_t count = length <= kLongest ? turns(shapes, begin, length) : 1;
-    const std::size_t told = length <= kLongest ? length : 1;
-    for (std::size_t i = begin; i < begin + told; ++i) folded.push_back(std::move(lines[i]));
-    if (count > 1) {
-      folded.back().more = (count - 1) * length;
-      folded.back().in_turn = length;
-    }
-    begin += told * count;
-  }
-  lines = std::move(folded);
-}
-
-std::string more_like_it(const Line& line) {
-  if (line.more == 0) return "";
-  if (line.in_turn == 1) return "     … " + std::to_string(line.more) + " more like this …\n";
-  return "     … these " + std::to_string(line.in_turn) + " in turn, " +
-         std::to_string(line.more / line.in_turn) + " times more …\n";
-}
-
-/// Several cuts (or heals) of one moment, side by side, are one line.
-bool merge_links(std::vector<Line>& lines, const Step& step, const Step* before) {
-  if (lines.empty() || before == nullptr || before->kind != step.kind || before->at != step.at)
-    return false;
-  if (step.kind != Step::Kind::cut && step.kind != Step::Kind::heal) return false;
-  if (step.node.empty() || before->node.empty()) return false;
-  lines.back().links.emplace_back(step.node, step.peer);
-  return true;
+  return false;
 }
 
 /// The answer that the console hears in the same moment.
@@ -131,17 +56,67 @@ const Step* told_at_once(const std::vector<Step>& steps, std::size_t client) {
   return nullptr;
 }
 
-/// A node that is killed in order to be started again, in the same moment.
-bool killed_to_restart(const std::vector<Step>& steps, std::size_t i) {
-  return i + 1 < steps.size() && steps[i].kind == Step::Kind::crash && steps[i].text == "kill -9" &&
-         steps[i + 1].kind == Step::Kind::restart && steps[i + 1].node == steps[i].node &&
+/// Whether the step after `i` is this one, at the same node in the same moment.
+bool followed_by(const std::vector<Step>& steps, std::size_t i, Step::Kind next) {
+  return i + 1 < steps.size() && steps[i + 1].kind == next && steps[i + 1].node == steps[i].node &&
          steps[i + 1].at == steps[i].at;
 }
 
-Line line_of(const std::vector<Step>& steps, std::size_t i, Mark mark) {
+/// A node that is killed in order to be started again, or to lose its disk, in the same moment.
+bool killed_to_restart(const std::vector<Step>& steps, std::size_t i) {
+  return steps[i].kind == Step::Kind::crash && steps[i].text == "kill -9" &&
+         followed_by(steps, i, Step::Kind::restart);
+}
+bool killed_to_wipe(const std::vector<Step>& steps, std::size_t i) {
+  return steps[i].kind == Step::Kind::crash && steps[i].text.rfind("kill -9", 0) == 0 &&
+         followed_by(steps, i, Step::Kind::wipe);
+}
+/// A new disk on which the node starts in the same moment.
+bool wiped_to_restart(const std::vector<Step>& steps, std::size_t i) {
+  return steps[i].kind == Step::Kind::wipe && followed_by(steps, i, Step::Kind::restart);
+}
+
+/// What the check looks up in order to know whose disks it has to look at: of a store, no news.
+bool looks_up(const Step& step) {
+  return step.message == "view" || step.message == "history" || step.message == "preference_list";
+}
+
+/// The same look as before, in one moment, with the same answer.
+bool looked_before(const std::vector<Step>& steps, std::size_t i) {
+  const Step& step = steps[i];
+  for (std::size_t k = i; k-- > 0 && steps[k].at == step.at;) {
+    if (steps[k].kind != Step::Kind::check) return false;
+    if (steps[k].node == step.node && steps[k].message == step.message &&
+        steps[k].data == step.data && steps[k].text == step.text) {
+      return true;
+    }
+  }
+  return false;
+}
+
+/// What the story's end is about.
+struct Topic {
+  bool store = false;          ///< Clients ask for keys.
+  std::set<std::string> keys;  ///< Those that the end names.
+
+  /// Whether a client asks for one of them, or a message carries one.
+  bool names_key(const Step& step) const {
+    return std::any_of(keys.begin(), keys.end(), [&](const std::string& key) {
+      return step.data.find(json::text(Json(key))) != step.data.npos;
+    });
+  }
+};
+
+Line line_of(const std::vector<Step>& steps, std::size_t i, Mark mark, const Topic& topic) {
   using Kind = Step::Kind;
   const Step& step = steps[i];
-  Line line{step.at, 0, step_words(step)};
+  Line line;
+  line.at = step.at;
+  line.text = step_words(step);
+  line.of_client = step.kind == Kind::client || step.kind == Kind::told;
+  line.writes = line.of_client && step.message != "get";
+  line.of_key = topic.names_key(step);
+  name_link(line, step);
   const auto counted = [&](const std::string& plural) { line.text = plural; };
   switch (step.kind) {
     case Kind::send:
@@ -150,6 +125,7 @@ Line line_of(const std::vector<Step>& steps, std::size_t i, Mark mark) {
       break;
     case Kind::receive:
       line.rank = mark == Mark::event ? 2 : has_news(step) ? 3 : 0;
+      if (step.writes == 0 && in_words(step.data).empty()) line.rank = 0;  // "I have it"
       if (line.rank == 0) counted(step.reply ? "" : step.message + " exchanges without news");
       break;
     case Kind::timer:
@@ -171,6 +147,9 @@ Line line_of(const std::vector<Step>& steps, std::size_t i, Mark mark) {
       break;
     case Kind::check:
       line.rank = step.writes != 0 ? 1 : step.at == steps.back().at ? 2 : 0;
+      if ((topic.store && looks_up(step)) || (step.writes == 0 && looked_before(steps, i))) {
+        line.rank = 0;
+      }
       if (line.rank == 0) counted("");
       break;
     case Kind::console:
@@ -205,11 +184,22 @@ Line line_of(const std::vector<Step>& steps, std::size_t i, Mark mark) {
       line.rank = 3;
       break;
     case Kind::crash:
-      line.rank = killed_to_restart(steps, i) ? 0 : 1;
-      if (line.rank == 0) counted("");  // told with the restart
+      line.rank = killed_to_restart(steps, i) || killed_to_wipe(steps, i) ? 0 : 1;
+      if (line.rank == 0) counted("");  // told with the restart, or the new disk
       break;
-    case Kind::restart:
+    case Kind::wipe: {
       line.rank = 1;
+      const bool killed = i > 0 && killed_to_wipe(steps, i - 1);
+      const bool starts = wiped_to_restart(steps, i);
+      if (killed) line.text = step.node + " is killed (kill -9), and its disk is lost";
+      if (starts) line.text += killed ? "; it starts" : ", and starts";
+      if (killed)
+        line.text += starts ? " again with a new, empty one" : ": it gets a new, empty one";
+      break;
+    }
+    case Kind::restart:
+      line.rank = i > 0 && wiped_to_restart(steps, i - 1) ? 0 : 1;
+      if (line.rank == 0) counted("");  // told with its disk
       if (i > 0 && killed_to_restart(steps, i - 1)) {
         line.text = step.node + " is killed (kill -9) and started again, with the disk as it is";
       }
@@ -260,98 +250,45 @@ bool begins_something(const Step& step) {
 /// What changed nothing: counted, or not even that.
 Line again(const Step& step) {
   const bool get = step.kind == Step::Kind::client;
-  return {step.at, 0, get ? "gets that hear the same as the last one" : ""};
+  return plain_line(step.at, 0, get ? "gets that hear the same as the last one" : "");
 }
 
-std::vector<Line> lines_of(const std::vector<Step>& steps) {
+std::vector<Line> lines_of(const std::vector<Step>& steps, const StoryEnd& end) {
   const std::vector<Mark> marks = mark_events(steps);
+  const auto asks = [](const Step& step) { return step.kind == Step::Kind::client; };
+  const Topic topic{std::any_of(steps.begin(), steps.end(), asks), keys_named(steps, end)};
   std::vector<Line> lines;
-  const Step* before = nullptr;
   for (std::size_t i = 0; i < steps.size(); ++i) {
     if (const Beginning* beginning = beginning_at(steps, i)) {
       const Step& last = steps[i];  // moved on
-      lines.push_back({last.at, 1, last.text.substr(beginning->last.size()) + beginning->words});
-      before = nullptr;
+      lines.push_back(
+          plain_line(last.at, 1, last.text.substr(beginning->last.size()) + beginning->words));
       continue;
     }
     const Step& step = steps[i];
     if (begins_something(step)) continue;
     if (marks[i] == Mark::again) {
       lines.push_back(again(step));
-      before = nullptr;
       continue;
     }
-    if (merge_links(lines, step, before)) {
-      before = &step;
-      continue;
-    }
-    lines.push_back(line_of(steps, i, marks[i]));
-    const bool link = step.kind == Step::Kind::cut || step.kind == Step::Kind::heal;
-    if (link && !step.node.empty()) lines.back().links = {{step.node, step.peer}};
-    before = &step;
+    Line line = line_of(steps, i, marks[i], topic);
+    if (!merge_links(lines, line)) lines.push_back(std::move(line));
   }
   for (Line& line : lines) {
     if (line.links.size() < 2) continue;
-    line.text = line.text.substr(0, line.text.find(':')) + links_words(line.links);
+    line.text = line.done + links_words(line.links) + line.in_which_way;
   }
   return lines;
 }
 
-/// Counts what lies between two told lines: "14 Gossip exchanges without news, 2 messages lost".
-struct Gap {
-  std::map<std::string, std::size_t> counts;
-  std::size_t steps = 0;
+}  // namespace
 
-  void add(const Line& line) {
-    if (line.rank != 0) {
-      steps += 1 + line.more;
-    } else if (!line.text.empty()) {
-      ++counts[line.text];
-    }
-  }
-  bool empty() const { return counts.empty() && steps == 0; }
-  std::string text() const {
-    std::string words;
-    if (steps != 0) words = std::to_string(steps) + (steps == 1 ? " more step" : " more steps");
-    for (const auto& [what, count] : counts) {
-      std::string noun = what;
-      if (count == 1) {  // "1 call without an answer", "1 Gossip exchange without news"
-        for (const char* plural : {"exchanges", "messages", "calls", "gets"}) {
-          const std::size_t at = noun.find(plural);
-          if (at != noun.npos) noun.erase(at + std::string(plural).size() - 1, 1);
-        }
-      }
-      words += (words.empty() ? "" : ", ") + std::to_string(count) + " " + noun;
-    }
-    return words;
-  }
-};
-
-std::size_t height(const std::vector<Line>& lines) {
-  std::size_t height = 0;
-  Gap gap;
-  for (const Line& line : lines) {
-    if (!line.told) {
-      gap.add(line);
-      continue;
-    }
-    height += (gap.empty() ? 1 : 2) + (line.more == 0 ? 0 : 1);
-    gap = {};
-  }
-  return height + (gap.empty() ? 0 : 1);
-}
-
-/// Chooses what is told: by rank, and of one rank the latest first, as many as there is room for.
-void choose(std::vector<Line>& lines) {
-  for (int rank = 1; rank <= 3; ++rank) {
-    for (std::size_t i = lines.size(); i-- > 0;) {
-      if (lines[i].rank != rank) continue;
-      lines[i].told = true;
-      if (height(lines) <= kLines) continue;
-      lines[i].told = false;
-      return;
-    }
-  }
+Line plain_line(Instant at, int rank, std::string text) {
+  Line line;
+  line.at = at;
+  line.rank = rank;
+  line.text = std::move(text);
+  return line;
 }
 
 std::string numbered(std::size_t number) {
@@ -360,14 +297,12 @@ std::string numbered(std::size_t number) {
   return text.append(". ");
 }
 
-}  // namespace
-
 bool ends_beginning(const std::vector<Step>& steps, std::size_t& i) {
   return beginning_at(steps, i) != nullptr;
 }
 
 std::string tell(const std::vector<Step>& steps, const StoryEnd& end) {
-  std::vector<Line> lines = lines_of(steps);
+  std::vector<Line> lines = lines_of(steps, end);
   // Millions of steps: only the last ones can be told, and choosing looks at all of them often.
   constexpr std::size_t kMostLines = 4000;
   std::size_t dropped = 0;
@@ -401,31 +336,6 @@ std::string tell(const std::vector<Step>& steps, const StoryEnd& end) {
         numbered(++number) + moment_words(line.at) + "  " + line.text + "\n" + more_like_it(line);
   }
   close();
-  return text + ending(end);
-}
-
-std::string tell(const UnitStory& story, const StoryEnd& end) {
-  std::vector<Line> lines;
-  lines.reserve(story.steps.size());
-  for (const std::string& step : story.steps) lines.push_back({{}, 1, step});
-  fold(lines);
-  fold_turns(lines);
-  std::size_t from = lines.size();
-  for (std::size_t height = 0; from > 0; --from) {
-    const Line& line = lines[from - 1];
-    height += 1 + static_cast<std::size_t>(std::count(line.text.begin(), line.text.end(), '\n'));
-    height += line.more == 0 ? 0 : 1;
-    if (height > kLines) break;
-  }
-  std::string text;
-  std::size_t number = story.before + 1;
-  for (std::size_t i = 0; i < from; ++i) number += 1 + lines[i].more;
-  if (number == 2) text += "     … 1 earlier step …\n";
-  if (number > 2) text += "     … " + std::to_string(number - 1) + " earlier steps …\n";
-  for (std::size_t i = from; i < lines.size(); ++i) {
-    text += numbered(number) + lines[i].text + "\n" + more_like_it(lines[i]);
-    number += 1 + lines[i].more;
-  }
   return text + ending(end);
 }
 

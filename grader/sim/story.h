@@ -32,8 +32,9 @@ std::string in_words(const std::string& text, std::size_t most = 160);
 /// A JSON list as the arguments of a call: "(n2, [n1, n3])".
 std::string arguments_in_words(const std::string& text, std::size_t most = 160);
 
-/// What a unit check did: the last steps, after `before` others.
+/// What a unit check did: the first steps, and the last, after `before` others.
 struct UnitStory {
+  std::vector<std::string> first;  ///< How it began, if that is told.
   std::size_t before = 0;
   std::vector<std::string> steps;  ///< Each of one line or two.
 };

@@ -1,5 +1,6 @@
 #include "sim/story_clocks.h"
 
+#include <algorithm>
 #include <cstdio>
 #include <initializer_list>
 
@@ -19,13 +20,21 @@ bool has_just(const Json& value, std::initializer_list<const char*> fields) {
 
 std::string number(const Json& value) { return value.is_null() ? "?" : json::text(value); }
 
+/// A moment of a wall clock, in microseconds: of so long a number, the end.
+std::string time_words(const Json& time_us) {
+  constexpr std::size_t kDigits = 9;
+  std::string digits = number(time_us);
+  if (digits.size() > kDigits + 2) digits.replace(0, digits.size() - kDigits, "…");
+  return digits + " us";
+}
+
 std::string name(const Json& value) {
   return value.is_string() ? short_text(value.get<std::string>()) : json::text(value);
 }
 
-/// Empty for disk 1, which is all that a unit check has.
+/// Empty for disks 1 and 7, which all nodes of unit checks have.
 std::string disk_words(const Json& incarnation) {
-  if (!incarnation.is_number_unsigned() || incarnation.get<std::uint64_t>() == 1) return "";
+  if (!incarnation.is_number_unsigned() || incarnation == 1 || incarnation == 7) return "";
   char digits[8];
   std::snprintf(digits, sizeof digits, "/%04x",
                 static_cast<unsigned>(incarnation.get<std::uint64_t>() & 0xffff));
@@ -53,6 +62,10 @@ std::string entries_words(const Json& entries) {
   return told.append(")");
 }
 
+bool is_empty_clock(const Json& clock) {
+  return clock.is_object() && clock.contains("entries") && clock["entries"].empty();
+}
+
 std::string version_words(const Json& version) {
   const Json& value = version["value"];
   if (version["dot"].value("counter", Json(0)) == 0) {  // last write wins, without clocks
@@ -67,9 +80,13 @@ std::string version_words(const Json& version) {
 std::string state_words(const Json& state) {
   std::string told;
   for (const Json& version : state["versions"]) {
-    told += clock_words(version).value_or("?") + "; ";
+    told += (told.empty() ? "" : "; ") + clock_words(version).value_or("?");
   }
-  return "{" + told + "clock " + clock_words(state["clock"]).value_or("?") + "}";
+  // Where the last write wins, nobody keeps clocks.
+  if (told.empty() || !is_empty_clock(state["clock"])) {
+    told += (told.empty() ? "clock " : "; clock ") + clock_words(state["clock"]).value_or("?");
+  }
+  return "{" + told + "}";
 }
 
 }  // namespace
@@ -77,6 +94,11 @@ std::string state_words(const Json& state) {
 std::string short_text(const std::string& text) {
   constexpr std::size_t kMost = 60;
   constexpr std::size_t kShown = 20;
+  const bool control =
+      std::any_of(text.begin(), text.end(), [](unsigned char c) { return c < 0x20; });
+  if (control || text.find("\xef\xbf\xbd") != text.npos) {  // U+FFFD: what JSON makes of bytes
+    return "(" + std::to_string(text.size()) + " bytes)";
+  }
   if (text.size() <= kMost) return text;
   std::size_t end = kShown;
   while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xc0) == 0x80)
@@ -95,7 +117,7 @@ std::optional<std::string> clock_words(const Json& value) {
     return state_words(value);
   }
   if (has_just(value, {"time_us", "node", "incarnation", "sequence"})) {
-    return "stamp " + number(value["time_us"]) + " us " + name(value["node"]) +
+    return "stamp " + time_words(value["time_us"]) + " " + name(value["node"]) +
            disk_words(value["incarnation"]) + " #" + number(value["sequence"]);
   }
   return std::nullopt;

@@ -14,6 +14,7 @@ namespace dynamo::sim {
 namespace {
 
 constexpr std::size_t kListed = 4;        // of a long list: the first …
+constexpr std::size_t kCopiesInFull = 3;  // … of more copies of keys, the keys alone
 constexpr std::size_t kEventsListed = 3;  // … but of a long history the last, where things happen
 
 bool is_event(const Json& value) {
@@ -46,7 +47,7 @@ bool is_hex(const std::string& text) {
 }
 
 std::string history_words(const Json& events) {
-  const std::size_t left_out = events.size() > kListed + 1 ? events.size() - kEventsListed : 0;
+  const std::size_t left_out = events.size() > kListed ? events.size() - kEventsListed : 0;
   std::string text = left_out == 0 ? "" : "… " + std::to_string(left_out) + " earlier";
   for (std::size_t i = left_out; i < events.size(); ++i) {
     text += (text.empty() ? "" : ", ") + event_words(events[i]);
@@ -67,9 +68,21 @@ bool is_known(const Json& value) {
   return has_just(value, {"digest", "events"}) && value["events"].is_array();
 }
 
+bool is_copy(const Json& value) { return has_just(value, {"key", "hash", "state"}); }
+
+/// Of many copies of keys, the first keys: "[cart0, cart1, … 15 more]".
+std::string copies_words(const Json& copies) {
+  constexpr std::size_t kShown = 2;
+  std::string text;
+  for (std::size_t i = 0; i < kShown; ++i) text += words(copies[i]["key"]) + ", ";
+  return "[" + text + "… " + std::to_string(copies.size() - kShown) + " more]";
+}
+
+std::string field_words(const std::string& key, const Json& item);
+
 /// Small structs that need no names of fields: a copy of a key, the id of a request, an error.
 std::optional<std::string> small_words(const Json& value) {
-  if (has_just(value, {"key", "hash", "state"})) {
+  if (is_copy(value)) {
     const bool offer = value["state"].is_null();
     return words(value["key"]) +
            (offer ? " (hash " + words(value["hash"]) + ")" : " " + words(value["state"]));
@@ -78,12 +91,28 @@ std::optional<std::string> small_words(const Json& value) {
     return words(value["client"]) + "#" + words(value["sequence"]);
   }
   if (has_just(value, {"code", "message"})) {
-    const std::string why = words(value["message"]);
+    const std::string why = value["message"] == "" ? "" : words(value["message"]);
     return words(value["code"]) + (why.empty() ? "" : " (" + why + ")");
   }
   if (has_just(value, {"error"})) return words(value["error"]);
+  if (has_just(value, {"value", "context", "stamp"})) {  // a NewVersion
+    const std::string context = field_words("context", value["context"]);
+    return (value["value"].is_null() ? "tombstone" : words(value["value"])) +
+           (context.empty() ? "" : ", " + context) + ", " + words(value["stamp"]);
+  }
   if (value.is_object() && value.empty()) return "done";
   return std::nullopt;
+}
+
+/// A disk's incarnation: short ones as they are, of drawn ones the last hex digits.
+std::string disk_name(const Json& incarnation) {
+  constexpr std::uint64_t kShort = 10'000;
+  if (!incarnation.is_number_unsigned()) return json::text(incarnation);
+  const auto number = incarnation.get<std::uint64_t>();
+  if (number < kShort) return std::to_string(number);
+  char digits[8];
+  std::snprintf(digits, sizeof digits, "…%04x", static_cast<unsigned>(number & 0xffff));
+  return digits;
 }
 
 /// "vnode 3", "no copies", "confirmed none"; empty where nothing is said.
@@ -91,6 +120,7 @@ std::string field_words(const std::string& key, const Json& item) {
   if (item.is_string() && item.get_ref<const std::string&>().empty()) return "";
   if (key == "empty" && item == false) return "";                // of a ReadReply: the rule
   if (key == "context" && item.is_string()) return "a context";  // sealed: bytes
+  if (key == "incarnation") return "disk " + disk_name(item);
   if (item.is_array() && item.empty()) return key.back() == 's' ? "no " + key : key + " none";
   const std::string told = words(item);
   return told.rfind(key + " ", 0) == 0 ? told : key + " " + told;  // "stamp …" says what it is
@@ -103,11 +133,16 @@ std::string words(const Json& value) {
   if (value.is_null()) return "none";
   if (value.is_string()) {
     const auto& text = value.get_ref<const std::string&>();
+    if (text.empty()) return "\"\"";
     return is_hex(text) ? text.substr(0, 6) + "…" : short_text(text);
   }
   std::string text;
   if (value.is_array() && std::all_of(value.begin(), value.end(), is_event)) {
     return history_words(value);
+  }
+  if (value.is_array() && value.size() > kCopiesInFull &&
+      std::all_of(value.begin(), value.end(), is_copy)) {
+    return copies_words(value);
   }
   if (value.is_array()) {
     std::size_t told = 0;
@@ -123,7 +158,9 @@ std::string words(const Json& value) {
   }
   if (auto told = small_words(value)) return *std::move(told);
   if (value.is_object()) {
+    const bool tells_events = value.contains("events") && !value["events"].empty();
     for (const auto& [key, item] : value.items()) {
+      if (key == "digest" && tells_events) continue;  // a hash of what the sender knows
       if (key == "known" && is_known(item)) {
         if (!item["events"].empty()) {
           text += (text.empty() ? "" : ", ") + ("events " + history_words(item["events"]));
@@ -206,12 +243,49 @@ std::string written(const Step& step) {
          (step.writes == 1 ? " record" : " records") + " to its disk";
 }
 
+/// "delay 1 to 5 ms · loss 20 %"
+std::string model_words(const LinkModel& links) {
+  const auto ms = [](Duration time) { return json::text(json::to(time)); };
+  std::string text = "delay " + ms(links.delay_min);
+  if (links.delay_max != links.delay_min) text += " to " + ms(links.delay_max);
+  text += " ms";
+  const std::pair<const char*, std::uint32_t> shares[] = {
+      {" · loss ", links.loss_ppm},
+      {" · exchanges lost ", links.exchange_loss_ppm},
+      {" · doubled ", links.duplicate_ppm},
+      {" · corrupted ", links.corrupt_ppm}};
+  for (const auto& [what, ppm] : shares) {
+    char percent[16];
+    std::snprintf(percent, sizeof percent, "%g %%", ppm / 1e4);
+    if (ppm != 0) text += what + std::string(percent);
+  }
+  return text;
+}
+
+std::string braced(const std::string& told) { return told.empty() ? "" : " {" + told + "}"; }
+
+/// Milliseconds, as text: "-500 ms", "3600 s".
+std::string skew_words(const std::string& ms) {
+  const bool seconds = ms.size() > 4 && ms.compare(ms.size() - 3, 3, "000") == 0;
+  return seconds ? ms.substr(0, ms.size() - 3) + " s" : ms + " ms";
+}
+
 std::string key_of_client(const Step& step) {
   const Json data = json::parse(step.data);
   return data.is_object() ? data.value("key", std::string()) : std::string();
 }
 
 }  // namespace
+
+std::string link_model_words(const std::string& text) {
+  LinkModel links;
+  try {
+    json::from(json::parse_or_throw(text), links, "link");
+  } catch (const JsonError&) {
+    return in_words(text);
+  }
+  return model_words(links);
+}
 
 std::string step_words(const Step& step) {
   using Kind = Step::Kind;
@@ -224,8 +298,8 @@ std::string step_words(const Step& step) {
     case Kind::send:
       return step.node + " sends " + step.peer + " a " + what + ": " + in_words(step.data, 100);
     case Kind::receive:
-      return step.node + " gets " + step.peer + "'s " + what + " {" + in_words(step.data, 80) +
-             "}" + written(step);
+      return step.node + " gets " + step.peer + "'s " + what + braced(in_words(step.data, 76)) +
+             written(step);
     case Kind::drop:
       return "the " + what + " between " + step.node + " and " + step.peer +
              " is dropped: " + step.text;
@@ -265,14 +339,14 @@ std::string step_words(const Step& step) {
       return step.node.empty() ? "all cuts of the network heal"
                                : "the network heals: " + step.node + " → " + step.peer;
     case Kind::link:
-      return "links change" + (step.node.empty() ? "" : ", " + step.node + " → " + step.peer) +
-             ": " + in_words(step.text);
+      return "links change" + (step.node.empty() ? "" : ": " + step.node + " → " + step.peer) +
+             ": " + link_model_words(step.text);
     case Kind::forget:
       return "the network will drop the next " + step.text + " " +
              (step.message.empty() ? "messages" : step.message) + ", " + step.node + " → " +
              step.peer;
     case Kind::skew:
-      return "the wall clock of " + step.node + " is off by " + step.text + " ms";
+      return "the wall clock of " + step.node + " is off by " + skew_words(step.text);
     case Kind::disk_full:
       return "the disk of " + step.node + " is full";
     case Kind::disk_freed:
@@ -297,12 +371,6 @@ std::string step_words(const Step& step) {
 
 std::string knobs(const Plan& plan) {
   const auto ms = [](Duration time) { return json::text(json::to(time)); };
-  const auto percent = [](std::uint32_t ppm) {
-    char text[16];
-    std::snprintf(text, sizeof text, "%g %%", ppm / 1e4);
-    return std::string(text);
-  };
-  const LinkModel& links = plan.links;
   // The settings of modules that are not at work (the warm-up stands alone) would only distract.
   const std::vector<std::string>& modules = plan.config.modules;
   const auto at_work = [&](const char* module) {
@@ -314,11 +382,7 @@ std::string knobs(const Plan& plan) {
     text += " · gossip every " + ms(plan.config.gossip_period) + " ms · call timeout " +
             ms(plan.config.call_timeout) + " ms";
   }
-  text += " · delay " + ms(links.delay_min) + " to " + ms(links.delay_max) + " ms";
-  if (links.loss_ppm != 0) text += " · loss " + percent(links.loss_ppm);
-  if (links.exchange_loss_ppm != 0) text += " · exchanges lost " + percent(links.exchange_loss_ppm);
-  if (links.duplicate_ppm != 0) text += " · doubled " + percent(links.duplicate_ppm);
-  if (links.corrupt_ppm != 0) text += " · corrupted " + percent(links.corrupt_ppm);
+  text += " · " + model_words(plan.links);
   if (at_work("ring")) {
     text += " · Q " + std::to_string(plan.config.q) + " · N " + std::to_string(plan.config.n);
   }

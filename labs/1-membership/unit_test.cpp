@@ -141,6 +141,24 @@ TEST(membership, history_keeps_every_event_in_version_order) {
   }
 }
 
+/// Tells only the events in which the two differ.
+void expect_view(const History& view, const History& right) {
+  const auto lacking = [](const History& events, const History& others) {
+    History rest;
+    for (const Event& event : events) {
+      if (std::find(others.begin(), others.end(), event) == others.end()) rest.push_back(event);
+    }
+    return rest;
+  };
+  const auto told = [](const History& events, const std::string& nothing) {
+    return events.empty() ? nothing : text(events);
+  };
+  expect(view == right,
+         "the view holds the newest event of each subject, sorted by subject: " +
+             told(lacking(right, view), "nothing but those"),
+         "in its place there is " + told(lacking(view, right), "nothing, or another order"));
+}
+
 TEST(membership, merge_gives_the_same_whatever_the_order) {
   Random random(12);
   for (int round = 0; round < 8; ++round) {
@@ -163,7 +181,7 @@ TEST(membership, merge_gives_the_same_whatever_the_order) {
           text(history));
       expect(view == first_view, "... and the same view: " + text(first_view), text(view));
       expect(history == sorted(events), "the history holds the 24 events", text(history));
-      expect(view == view_of(events), "the view is " + text(view_of(events)), text(view));
+      expect_view(view, view_of(events));
     }
   }
 }
@@ -192,7 +210,7 @@ TEST(membership, view_holds_the_newest_event_of_each_subject) {
     const History many = random_events(random, 60);
     merge_somehow(other, random, many);
     const History seen = other.invoke<&Membership::view>();
-    expect(seen == view_of(many), "the view is " + text(view_of(many)), text(seen));
+    expect_view(seen, view_of(many));
   }
 }
 

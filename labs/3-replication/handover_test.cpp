@@ -263,6 +263,10 @@ TEST(replication, a_key_of_others_is_dropped_when_all_its_owners_have_confirmed)
   if (stray == keys.end()) throw std::logic_error("n1 is still an owner of each key");
   std::vector<NodeId> owners = node.owners(*stray);
   std::sort(owners.begin(), owners.end());
+  const std::string begun =
+      "n1 starts; the members are n1 to n3, so each of them holds all keys: " + keys.front() +
+      " to " + keys.back();
+  retell_all(begun);
   node.lone.say("n4, n5 and n6 have joined; " + *stray + " belongs to " + list(owners) + " now");
   struct Round {
     std::string why;
@@ -285,6 +289,9 @@ TEST(replication, a_key_of_others_is_dropped_when_all_its_owners_have_confirmed)
       violation("n1 keeps the key as long as only " + round.why, "it dropped it");
   }
   const std::vector<NodeId> before = {owners[0], owners[1]};
+  retell_all(begun);
+  node.lone.say("n4, n5 and n6 have joined, and of the owners of " + *stray + ", " + list(before) +
+                " have confirmed it");
   node.learn(joined(7));
   node.lone.say("n7 has joined; " + *stray + " belongs to " + list(node.owners(*stray)) + " now");
   (void)node.updated(*stray, 4s, [&](const NodeId& to, const Update& update) {
@@ -310,8 +317,10 @@ TEST(replication, a_key_of_others_is_dropped_when_all_its_owners_have_confirmed)
   for (const NodeId& member : members_of(node.lone.invoke<&Membership::view>())) {
     gone = then(gone, member, Change::leave);
   }
+  retell_all(begun);
+  node.lone.say("n4 to n7 have joined, and all owners have confirmed what they were sent");
   node.learn(gone);
-  node.lone.say("all six have left, the operator says: no node owns anything");
+  node.lone.say("all seven have left, the operator says: no node owns anything");
   (void)node.updated(*mine, 8s, [&](const NodeId&, const Update& update) {
     return confirmed(node.known(), update);
   });

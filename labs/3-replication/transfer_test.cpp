@@ -93,6 +93,8 @@ void hears_of(const History& known, const History& news, const std::string& stor
     }
   }
   const std::vector<bool> owned = rings.kept(node.history, node.history.size());
+  retell_all("n1 starts as the first node of its cluster, and hears of others by and by");
+  node.lone.say(story);
   const auto judge = [&](const std::string& when) {
     std::size_t judged = 0;
     for (VnodeId v = 0; v < kQ; ++v) {
@@ -337,12 +339,14 @@ TEST(replication, a_removed_node_that_does_not_answer_is_not_waited_for) {
         "any more and never answers: n1 is complete within a minute",
         "it is not; n4 did not answer " + std::to_string(silent) + " times");
   }
+  std::sort(said.begin(), said.end());
+  said.erase(std::unique(said.begin(), said.end()), said.end());
   if (silent < 3 || !among(said, "n2") || !among(said, "n3")) {
     violation(
         "n1 asks n2, n3 and n4, which may hold keys, too, before it says that it is complete; "
         "n4 counts as gone when three questions in a row got no answer",
-        "it is complete after " + list(said) + " said what they hold, and n4 left the last " +
-            std::to_string(silent) + " questions unanswered");
+        "it is complete after " + list(said) + " said what they hold, and n4 left " +
+            std::to_string(silent) + " of the last questions unanswered");
   }
 }
 

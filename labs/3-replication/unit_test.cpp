@@ -56,6 +56,7 @@ TEST(replication, a_node_that_is_no_owner_executes_no_write) {
               "it sends a Write to " + node.sent<Write>().front().first.to);
   }
   OneNode stranger(0, replication_setup(), false);
+  retell_all("n1 starts");
   stranger.lone.say(
       "another n1, just started, knows of no member yet: each preference list is empty");
   const WriteReply unknown = stranger.ask(write_of(stranger.known(), key, "milk", 1));

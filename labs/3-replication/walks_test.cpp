@@ -232,6 +232,7 @@ TEST(replication, a_key_on_its_way_is_found_in_the_end) {
   std::size_t i = 0;
   while (among(later.owners(node.key(true, i)), "n1")) ++i;
   const std::string key = node.key(true, i);
+  retell_all("n1 starts; the members are n1 to n5, and it is an owner of " + key);
   (void)node.ask(Update{node.known(), {copy_of(key, state)}});
   node.learn(joined(10));
   const auto says_nothing = [&] {
@@ -290,6 +291,7 @@ TEST(replication, absent_under_another_history_says_nothing) {
     std::size_t i = 0;
     while (among(later.owners(node.key(false, i)), "n1")) ++i;
     const std::string key = node.key(false, i);
+    retell_all("n1 starts; the members are n1 to n5");
     const Known other = which == Told::grown ? node.known() : Known{{3, 4}, {}};
     NodeId sleeper;
     node.lone.say(std::string("a client asks n1 for a key of ") + list(node.owners(key)) +

@@ -111,7 +111,7 @@ void judge_nothing_under_another_history(const std::string& mode, Holding holdin
   if (odd.reads != 2 || !tells_all(odd.known.back(), node.history)) {
     violation(said + "it is sent one more Read, with n1's events",
               odd.reads == 2 ? "the last one lacks some of them"
-                             : "it is sent " + std::to_string(odd.reads) + " Reads");
+                             : "of Reads, it is sent " + std::to_string(odd.reads));
   }
   const auto outcome = node.shown_to(get);
   if (!succeeded(outcome) || outcome->got != 2) {

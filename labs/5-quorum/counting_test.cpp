@@ -105,9 +105,10 @@ void judge_one_more_message(bool learns) {
   const auto outcome = node.told(put);
   const std::string what = "w=2, and the reply of " + odd + " shows another history: that is " +
                            "worth one more message at once, long before the next retry_period, ";
-  if (learns && !done(outcome)) violation(what + "and that one is confirmed", words(outcome));
+  if (learns && !done(outcome)) violation(what + "and that one is confirmed: done", words(outcome));
   if (!learns && !not_met(outcome, 2, 1)) {
-    violation(what + "and not more; after it nobody is left", words(outcome));
+    violation(what + "and not more; after it nobody is left: unavailable, needed 2, got 1",
+              words(outcome));
   }
 }
 

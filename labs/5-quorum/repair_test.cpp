@@ -131,6 +131,11 @@ TEST(quorum, a_get_that_was_refused_mends_as_well) {
             "it is sent nothing");
 }
 
+/// "to [n3]", "to nobody"
+std::string to(const std::vector<NodeId>& nodes) {
+  return "to " + (nodes.empty() ? "nobody" : list(nodes));
+}
+
 TEST(quorum, who_agrees_with_the_merge_is_sent_nothing) {
   for (const bool mine : {true, false}) {
     QuorumNode node("strict");
@@ -153,8 +158,8 @@ TEST(quorum, who_agrees_with_the_merge_is_sent_nothing) {
           one_behind ? std::vector<NodeId>{replicas.others[0]} : std::vector<NodeId>{};
       if (const auto sent = replicas.repaired(); sent != right) {
         violation("an Update goes to those owners that answered with something else than the " +
-                      std::string("merge, and to nobody else: to ") + list(right),
-                  "to " + list(sent));
+                      std::string("merge, and to nobody else: ") + to(right),
+                  to(sent));
       }
     }
   }

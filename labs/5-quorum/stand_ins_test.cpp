@@ -191,7 +191,7 @@ TEST(quorum, a_node_that_is_no_owner_coordinates_with_a_hint_for_all_of_them) {
   for (std::size_t back = 0; back < owners.size(); ++back) {
     if (!node.hint(key)) {
       violation("n1 keeps the hint until all three owners have confirmed it",
-                "it is gone when " + std::to_string(back) + " have");
+                "it is gone, and " + std::to_string(back) + " of them confirmed it");
     }
     node.lone.say(owners[back] + " is back");
     node.peers[owners[back]].conduct = Conduct::confirms;

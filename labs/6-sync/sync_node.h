@@ -64,9 +64,11 @@ struct SyncNode : OneNode {
         q(setup.config.q),
         batch_bytes(setup.config.batch_bytes) {}
 
-  /// Sends n1 states, as a peer that propagates.
-  void hold(const std::vector<Copy>& copies) {
+  /// Sends n1 states, as a peer that propagates. `told`: what they are; empty: the story counts
+  /// them.
+  void hold(const std::vector<Copy>& copies, const std::string& told = {}) {
     constexpr std::size_t kAtOnce = 200;
+    constexpr std::size_t kFew = 4;  // are told as they come
     for (std::size_t i = 0; i < copies.size(); i += kAtOnce) {
       const std::size_t end = std::min(copies.size(), i + kAtOnce);
       const Update update{known(),
@@ -81,6 +83,9 @@ struct SyncNode : OneNode {
                 std::to_string(end - i));
       }
     }
+    if (copies.size() <= kFew) return;
+    retell((copies.size() + kAtOnce - 1) / kAtOnce, "");
+    lone.say("it is sent " + std::to_string(copies.size()) + " keys" + told);
   }
   void hold(const std::string& key, const State& state) { hold({copy_of(key, state)}); }
   void hold_all(const std::vector<std::string>& keys, const std::string& text = "milk",
@@ -88,7 +93,7 @@ struct SyncNode : OneNode {
     std::vector<Copy> copies;
     copies.reserve(keys.size());
     for (const std::string& key : keys) copies.push_back(copy_of(key, version(text, number)));
-    hold(copies);
+    hold(copies, keys.empty() ? "" : ", " + keys.front() + " to " + keys.back() + ": " + text);
   }
 
   TreeHash root(VnodeId vnode) { return lone.invoke<&Sync::root>(vnode); }
@@ -117,6 +122,7 @@ struct SyncNode : OneNode {
                 "it is " + std::string(roots[vnode] == TreeHash{} ? "that of no keys" : "another") +
                     "; n1 holds " + std::to_string(right.keys(vnode).size()) + " keys there");
     }
+    retell(whole ? 2 : 1, "");  // all is right: no step
   }
 
   using Place = std::tuple<VnodeId, TreePath>;

@@ -68,32 +68,55 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.results:
         results.write_json({"mutants": [one.document() for one in caught]}, arguments.results)
     _print(caught)
+    changed = 0
     if arguments.write_stories:
-        _write_stories(caught)
-    return 0 if all(one.as_expected for one in caught) else 1
+        _print_unkept(caught)
+    elif arguments.seed == stories.SEED and not arguments.everything:
+        changed = _print_changed(caught)
+    return 0 if all(one.as_expected for one in caught) and not changed else 1
 
 
 def _judge(
     arguments: argparse.Namespace, found: list[mutants.Mutant], framework: build.Framework
 ) -> list[mutants.Caught]:
+    written = 0
     with ui.bar("Mutants") as bar:
-        return mutants.judge_all(
+
+        def judged(done: int, one: mutants.Caught) -> None:
+            nonlocal written
+            if arguments.write_stories and not one.mutant.untold and not one.trouble:
+                written += stories.write(one.mutant.folder, one.stories)
+            bar.update(done, len(found), one.mutant.name)
+
+        caught = mutants.judge_all(
             found,
             framework,
             everything=arguments.everything,
             seed=arguments.seed,
-            on_step=lambda done, name: bar.update(done, len(found), name),
+            on_step=judged,
             tellings=2 if arguments.write_stories else 1,
         )
+    if arguments.write_stories:
+        print(f"{written} stories are new or have changed; read them: git diff")
+    return caught
 
 
-def _write_stories(caught: list[mutants.Caught]) -> None:
-    told = [one for one in caught if not one.mutant.untold]
-    written = sum(stories.write(one.mutant.folder, one.stories) for one in told)
-    print(f"{written} stories are new or have changed; read them: git diff")
-    for one in told:
-        if why := stories.unkept(one.stories):
+def _print_unkept(caught: list[mutants.Caught]) -> None:
+    for one in caught:
+        if not one.mutant.untold and (why := stories.unkept(one.stories)):
             print(f'{one.mutant.name}: no story is kept; "untold" in its mutant.json says why: {why}')
+
+
+def _print_changed(caught: list[mutants.Caught]) -> int:
+    """How many are told in another way than the story that is kept, and how."""
+    changed = 0
+    for one in caught:
+        if told := stories.problem(one.mutant.folder, one.stories):
+            changed += 1
+            print(f"{one.mutant.name}: {told}")
+    kept = sum((one.mutant.folder / stories.FILE).is_file() for one in caught)
+    print(f"{kept - changed} of {kept} stories are told as they are kept")
+    return changed
 
 
 def _kill(
