@@ -72,7 +72,7 @@ MOST_LINES = 40
 MOST_COLUMNS = 160
 
 
-READ = (0, 1, 2, 3, 4, 5)  # Labs whose stories were all kept and read; add one when it is done.
+READ = (0, 1, 2, 3, 4, 5, 7)  # Labs whose stories were all kept and read; add one when it is done.
 
 
 def test_every_known_wrong_solution_has_a_story_or_says_why_not() -> None:
@@ -113,7 +113,8 @@ def test_kept_stories_fit_a_screen() -> None:
         lines = text.splitlines()
         assert len(lines) <= MOST_LINES, folder
         assert sum(STEP.fullmatch(line) is not None for line in lines) <= MOST_STEPS, folder
-        assert max(map(len, lines)) <= MOST_COLUMNS, f"{folder}: {max(lines, key=len)}"
+        told = [line for line in lines if not line.startswith("seed ")]  # The knobs are as many as there are.
+        assert max(map(len, told)) <= MOST_COLUMNS, f"{folder}: {max(told, key=len)}"
 
 
 def test_kept_stories_are_words_for_a_reader() -> None:
