@@ -93,7 +93,11 @@ struct SyncNode : OneNode {
     std::vector<Copy> copies;
     copies.reserve(keys.size());
     for (const std::string& key : keys) copies.push_back(copy_of(key, version(text, number)));
-    hold(copies, keys.empty() ? "" : ", " + keys.front() + " to " + keys.back() + ": " + text);
+    const bool readable = std::all_of(keys.begin(), keys.end(), [](const std::string& key) {
+      return std::all_of(key.begin(), key.end(), [](char c) { return c > ' ' && c <= '~'; });
+    });
+    const bool told = readable && !keys.empty();
+    hold(copies, told ? ", " + keys.front() + " to " + keys.back() + ": " + text : "");
   }
 
   TreeHash root(VnodeId vnode) { return lone.invoke<&Sync::root>(vnode); }
