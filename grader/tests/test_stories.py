@@ -72,7 +72,7 @@ MOST_LINES = 40
 MOST_COLUMNS = 160
 
 
-READ = (0, 1, 2, 3, 4, 5, 7)  # Labs whose stories were all kept and read; add one when it is done.
+READ = (0, 1, 2, 3, 4, 5, 6, 7)  # Labs whose stories were all kept and read; add one when it is done.
 
 
 def test_every_known_wrong_solution_has_a_story_or_says_why_not() -> None:

@@ -97,7 +97,7 @@ struct SyncNode : OneNode {
       return std::all_of(key.begin(), key.end(), [](char c) { return c > ' ' && c <= '~'; });
     });
     const bool told = readable && !keys.empty();
-    hold(copies, told ? ", " + keys.front() + " to " + keys.back() + ": " + text : "");
+    hold(copies, told ? ", " + keys.front() + " to " + keys.back() + ": " + beginning(text) : "");
   }
 
   TreeHash root(VnodeId vnode) { return lone.invoke<&Sync::root>(vnode); }
