@@ -10,7 +10,7 @@ namespace dynamo::testing {
 
 /// Runs `io` until `done()`; false if that takes longer than a busy machine ever should.
 inline bool run_until(boost::asio::io_context& io, const std::function<bool()>& done) {
-  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(60);
   while (!done()) {
     if (std::chrono::steady_clock::now() > deadline) return false;
     if (io.stopped()) io.restart();
