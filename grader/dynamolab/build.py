@@ -267,15 +267,19 @@ def build_node(
     flags: Sequence[str] = (),
     deadline_s: float = SOLUTION_DEADLINE_S,
     sandbox: Sandbox | None = None,
+    compiled: Mapping[str, Path] | None = None,
 ) -> NodeBuild:
     """Compiles the modules that are files, with these ``flags``, too, and links them with the rest. With
     ``debug_lab`` there is the target linked-checks, that lab's checks with the solution inside.
-    ``sandbox``: where that is done; the sources are hostile then."""
-    folder = solution_folder(framework.preset, modules, label, sandbox is not None)
+    ``sandbox``: where that is done; the sources are hostile then. ``compiled``: objects of some of the
+    modules, as a node that was built before has them, which are only linked."""
+    compiled = compiled or {}
+    folder = solution_folder(framework.preset, {**modules, **compiled}, label, sandbox is not None)
     with locked(folder):
-        compiled = modules if sandbox is None else building.staged(modules, folder)
+        sources = {name: path for name, path in modules.items() if name not in compiled}
+        sources = sources if sandbox is None else building.staged(sources, folder)
         if not (folder / "build.ninja").exists():
-            _configure_solution(framework, compiled, folder, debug_lab, flags)
+            _configure_solution(framework, {**sources, **compiled}, folder, debug_lab, flags)
         title = f"Compiling {label}"
         with _told_if_slow(lambda: ui.say(f"{title} …"), SLOW_BUILD_S):
             jobs = jobs or framework.jobs
@@ -285,7 +289,7 @@ def build_node(
                 built = _ninja_shut_in(sandbox, folder, target, title, deadline_s, jobs)
                 built = replace(built, out=building.in_words(built.out, modules, folder))
     os.utime(folder)
-    objects = {}
+    objects = dict(compiled)
     for line in (folder / "objects.txt").read_text(encoding="utf-8").splitlines():
         module, _, path = line.partition("=")
         objects[module] = Path(path)

@@ -67,6 +67,17 @@ class _Work:
     for_nodes: build.Framework  # The same, or the one that is built with sanitizers.
     sandbox: Sandbox | None
     folder: Path
+    # What each lab's node was made of, and its objects: of those that could be built.
+    built: list[tuple[Modules, build.NodeBuild]] = field(default_factory=list)
+
+    def compiled(self, modules: Modules) -> dict[str, Path]:
+        """Objects of modules that a lab before has compiled: the capstone's node has all labs' files."""
+        found = {}
+        for others, node in self.built:
+            if ("transfer" in others) != ("transfer" in modules):
+                continue  # One of two factories of a file has another name then.
+            found |= {m: o for m, o in node.objects.items() if modules.get(m) == others.get(m)}
+        return found
 
 
 @dataclass
@@ -196,7 +207,10 @@ def _grade_lab(
     chosen = request.chosen(lab)
     modules = request.solution.modules(lab)
     label = f"lab{lab.number}-{request.solution.folder.name}"
-    built = build.build_node(work.for_nodes, modules, label, sandbox=sandbox)
+    compiled = work.compiled(modules)
+    built = build.build_node(work.for_nodes, modules, label, sandbox=sandbox, compiled=compiled)
+    if not built.error:
+        work.built.append((modules, built))
     problem = built.error or _violations(work, built, modules)
     verdicts = {}
     runnable = chosen

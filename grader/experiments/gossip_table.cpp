@@ -13,7 +13,6 @@
 #include <cstdio>
 #include <map>
 #include <memory>
-#include <ranges>
 #include <span>
 #include <string>
 #include <vector>
@@ -57,9 +56,10 @@ std::shared_ptr<const Disk> disk_with_history(const Plan& plan, Crossing& crossi
 /// The event that `member` has now and had not in `before`.
 Event new_event(World& world, const NodeId& member, const History& before) {
   const History now = world.invoke<&Membership::history>(member);
-  for (const Event& event : std::ranges::reverse_view(now)) {
-    if (std::find(before.rbegin(), before.rend(), event) == before.rend()) return event;
-  }
+  const auto news = std::find_if(now.rbegin(), now.rend(), [&](const Event& event) {
+    return std::find(before.rbegin(), before.rend(), event) == before.rend();
+  });
+  if (news != now.rend()) return *news;
   throw SolutionDied("the console of " + member + " said done, but its history has no new event");
 }
 

@@ -46,7 +46,8 @@ def test_a_skipped_check_leaves_no_replay_files(
     reference = solutions.open_solution(solutions.REFERENCE, COURSE)
     request = grade.Request(reference, [lab], only=frozenset({needed.id, skipped.id}))
     framework = build.Framework("release", 1)
-    judged = grade._grade_lab(request, lab, framework, framework, tmp_path, lambda _: None, None)
+    work = grade._Work(request, framework, framework, None, tmp_path)
+    judged = grade._grade_lab(work, lab, lambda _: None)
 
     results = {check.id: check for check in judged.checks}
     assert results[needed.id].outcome is Outcome.FAIL
@@ -81,3 +82,16 @@ def test_old_runs_are_removed_and_it_is_said(
         assert told in said and f"the newest {grade.KEPT_RUNS} runs are kept" in said
     if too_many == 1:
         assert runs[0].name in said
+
+
+def test_a_module_that_a_lab_before_has_compiled_is_only_linked(tmp_path: Path) -> None:
+    """The same file alone counts, under the same names of its factories."""
+    ring, other, obj = tmp_path / "ring.cpp", tmp_path / "other.cpp", tmp_path / "ring.o"
+    node = build.NodeBuild(tmp_path / "node", tmp_path, {"ring": obj})
+    reference = solutions.open_solution(solutions.REFERENCE, COURSE)
+    framework = build.Framework("release", 1)
+    work = grade._Work(grade.Request(reference, ()), framework, framework, None, tmp_path)
+    work.built.append(({"membership": None, "ring": ring}, node))
+    assert work.compiled({"membership": other, "ring": ring}) == {"ring": obj}
+    assert work.compiled({"membership": None, "ring": other}) == {}
+    assert work.compiled({"ring": ring, "transfer": other}) == {}

@@ -32,17 +32,15 @@ def graded(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., Lab
     monkeypatch.setattr(leaderboard, "measure", lambda *_: Leaderboard("x", FIGURES, FIGURES))
 
     def run(failing: tuple[str, ...] = (), **asked: Any) -> LabResult:
-        def verdicts(_request: object, _lab: object, chosen: list[Check], *_: object) -> dict[str, Verdict]:
+        def verdicts(_work: object, _lab: object, chosen: list[Check], *_: object) -> dict[str, Verdict]:
             return {c.id: Verdict(Outcome.FAIL if c.id in failing else Outcome.PASS) for c in chosen}
 
         monkeypatch.setattr(grade, "_run", verdicts)
         reference = solutions.open_solution(solutions.REFERENCE, COURSE)
         request = grade.Request(reference, [CAPSTONE], leaderboard=True)
         framework = build.Framework("release", 1)
-        asked_for = replace(request, **asked)
-        return grade._grade_lab(
-            asked_for, CAPSTONE, framework, framework, tmp_path, lambda _: None, None
-        )
+        work = grade._Work(replace(request, **asked), framework, framework, None, tmp_path)
+        return grade._grade_lab(work, CAPSTONE, lambda _: None)
 
     return run
 
