@@ -200,7 +200,7 @@ void HostProcess::spawn(const ProcessOptions& options) {
   const std::vector<char*> envp = pointers(environment);
   id_ = fork();
   if (id_ < 0) trouble("cannot start a host process");
-  if (id_ == 0) become_host(options, parent, argv.data(), envp.data());
+  if (id_ == 0) become_host(parent, argv.data(), envp.data());
   setpgid(id_, id_);  // here and there, so that it holds whoever comes first
   host_ = id_;
   if (tell_here_.get() >= 0) await_launch(options);
@@ -227,10 +227,9 @@ void HostProcess::await_launch(const ProcessOptions& options) {
 }
 
 /// Between fork and exec: only calls that are safe in a signal handler.
-void HostProcess::become_host(const ProcessOptions& options, pid_t parent, char* const* argv,
-                              char* const* environment) {
-  setpgid(0,
-          0);  // its own group: the terminal's Ctrl-C is ours alone, and kill reaches its children
+void HostProcess::become_host(pid_t parent, char* const* argv, char* const* environment) {
+  // Its own group: the terminal's Ctrl-C is ours alone, and kill reaches its children.
+  setpgid(0, 0);
   host::platform::die_with_parent();
   if (getppid() != parent) _exit(0);
   const rlimit words{kMostWords, kMostWords};

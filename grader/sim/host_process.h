@@ -57,8 +57,7 @@ class HostProcess {
   void spawn(const ProcessOptions& options);
   /// Waits until the launcher has become the host. Throws GraderTrouble if it cannot.
   void await_launch(const ProcessOptions& options);
-  [[noreturn]] void become_host(const ProcessOptions& options, pid_t parent, char* const* argv,
-                                char* const* environment);
+  [[noreturn]] void become_host(pid_t parent, char* const* argv, char* const* environment);
 
   Descriptor memory_, words_, null_, bell_here_, bell_there_;
   Descriptor pool_;                    ///< Only where each node has a process of its own.
