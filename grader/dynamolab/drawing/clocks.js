@@ -20,7 +20,7 @@ export function versionsOf(state) {
   return state.versions.flatMap((version, i) => [
     ...(i ? ["  ‖  "] : []),
     version.value === null ? "deleted " : `${version.value} `,
-    clock(version.seen ?? { entries: [] }, version.dot),
+    clock(version.seen ?? { entries: [] }, version.dot?.counter ? version.dot : undefined), // Lab 3's have none.
   ]);
 }
 
