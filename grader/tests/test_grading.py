@@ -133,6 +133,7 @@ def test_right_but_different_solution_has_all_points_of_its_parts(
     assert done.code == (1 if parts else 0), done.out
     for check in results_of(tmp_path)["labs"][0]["checks"]:
         earned = not parts or check["part"] in parts
+        assert (check["outcome"] == "pass") == earned, check["id"]
         assert check["points"] == (check["max_points"] if earned else 0), check["id"]
 
 
