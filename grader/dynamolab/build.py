@@ -274,12 +274,17 @@ def build_node(
     ``sandbox``: where that is done; the sources are hostile then. ``compiled``: objects of some of the
     modules, as a node that was built before has them, which are only linked."""
     compiled = compiled or {}
-    folder = solution_folder(framework.preset, {**modules, **compiled}, label, sandbox is not None)
+    folder = solution_folder(framework.preset, modules, label, sandbox is not None)
     with locked(folder):
         sources = {name: path for name, path in modules.items() if name not in compiled}
         sources = sources if sandbox is None else building.staged(sources, folder)
-        if not (folder / "build.ninja").exists():
-            _configure_solution(framework, {**sources, **compiled}, folder, debug_lab, flags)
+        wanted = {**sources, **compiled}
+        noted = folder / "modules.txt"  # The same folder may have compiled what is only linked now.
+        as_noted = noted.is_file() and noted.read_text(encoding="utf-8") == _listed(wanted)
+        if not as_noted or not (folder / "build.ninja").exists():
+            noted.unlink(missing_ok=True)
+            _configure_solution(framework, wanted, folder, debug_lab, flags)
+            noted.write_text(_listed(wanted), encoding="utf-8")
         title = f"Compiling {label}"
         with _told_if_slow(lambda: ui.say(f"{title} …"), SLOW_BUILD_S):
             jobs = jobs or framework.jobs

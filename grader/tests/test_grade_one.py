@@ -14,11 +14,11 @@ from pathlib import Path
 
 import pytest
 
-from dynamolab import build, grade, labs, processes, results
+from dynamolab import build, grade, labs, processes, results, solutions
 from dynamolab.course import course as courses
 from dynamolab.errors import GraderTrouble, LabError
 from dynamolab.labs import Check, Lab
-from dynamolab.paths import REFERENCE, ROOT
+from dynamolab.paths import REFERENCE, ROOT, SKELETON
 from dynamolab.results import CheckResult, LabResult, Outcome, Results, Show
 from dynamolab.submissions import grade_one, place, rerun
 from dynamolab.submissions.grade_one import Options
@@ -305,3 +305,26 @@ def test_what_does_not_compile_is_graded(tmp_path: Path, lab_command: Command) -
     message = results.read(out / "results.json").labs[0].checks[0].message
     assert "does not compile" in message and "solution/ring.cpp:1" in message
     assert str(tmp_path) not in message
+
+
+def test_builds_of_a_submission_go_with_it_whatever_they_link(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also of labs that link what a lab before has compiled."""
+    monkeypatch.setattr(build, "BUILD", tmp_path / "build")
+    monkeypatch.setattr(build, "_configure_solution", lambda _f, _m, folder, *_: write_build(folder))
+    ninja = processes.Completed(0, "", 0.0, False)
+    monkeypatch.setattr(build, "_ninja", lambda *_: ninja)
+    solution = solutions.open_solution(SKELETON, labs.load_all())
+    ring = next(lab for lab in labs.load_all() if lab.name == "ring")
+    framework, modules = build.Framework("release", 1), solution.modules(ring)
+
+    def write_build(folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "objects.txt").touch()
+
+    label = f"lab{ring.number}-{solution.folder.name}"
+    build.build_node(framework, modules, label, compiled={"membership": tmp_path / "membership.o"})
+    assert list((tmp_path / "build").rglob("modules.txt"))
+    grade_one.drop_builds(grade.Request(solution, [ring]))
+    assert not list((tmp_path / "build").rglob("modules.txt"))
