@@ -91,7 +91,8 @@ std::optional<std::string> small_words(const Json& value) {
     return words(value["client"]) + "#" + words(value["sequence"]);
   }
   if (has_just(value, {"code", "message"})) {
-    const std::string why = value["message"] == "" ? "" : words(value["message"]);
+    const auto* const message = value["message"].get_ptr<const std::string*>();
+    const std::string why = message && message->empty() ? "" : words(value["message"]);
     return words(value["code"]) + (why.empty() ? "" : " (" + why + ")");
   }
   if (has_just(value, {"error"})) return words(value["error"]);

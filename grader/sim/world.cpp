@@ -46,7 +46,7 @@ World::State::State(Plan plan_, Crossing& crossing_, WorldOptions options_)
     : plan(checked(std::move(plan_))),
       config(plan.config),
       crossing(crossing_),
-      options(options_),
+      options(std::move(options_)),
       links(plan.seed, plan.nodes, plan.links),
       trace(options.record),
       choices(options.schedule, options.list_choices) {
@@ -302,7 +302,7 @@ void World::State::perform(const Action& action) {
 }
 
 World::World(Plan plan, Crossing& crossing, WorldOptions options)
-    : state_(std::make_unique<State>(std::move(plan), crossing, options)) {}
+    : state_(std::make_unique<State>(std::move(plan), crossing, std::move(options))) {}
 
 World::~World() {
   if (state_->hosts_died) return;  // and began anew, without any node
