@@ -1,5 +1,6 @@
 // The rings that nodes had on the way, as a finished run tells them.
 #include <map>
+#include <memory>
 
 #include "core/json.h"
 #include "sim/rings.h"
@@ -8,15 +9,26 @@
 namespace dynamo::sim {
 namespace {
 
+/// A cluster that has been formed, and whose steps are kept.
+struct RecordedCluster {
+  explicit RecordedCluster(const Plan& plan) : world(plan, crossing, recorded()) {
+    form_cluster(world);
+  }
+  static WorldOptions recorded() {
+    WorldOptions options;
+    options.record = true;
+    return options;
+  }
+  std::unique_ptr<Host> host = make_linked_host();
+  SoloCrossing crossing{{host.get()}};
+  World world;
+};
+
 TEST(sim_rings, each_node_has_its_rings_from_when_it_knew_of_a_change) {
   Plan plan = cluster_plan(3);
   plan.config.q = 6;
-  const auto host = make_linked_host();
-  SoloCrossing crossing({host.get()});
-  WorldOptions options;
-  options.record = true;
-  World world(plan, crossing, options);
-  form_cluster(world);
+  RecordedCluster cluster(plan);
+  World& world = cluster.world;
   world.run_for(5s);
   world.isolate("n3");
   (void)world.remove("n1", "n3");
@@ -46,13 +58,8 @@ TEST(sim_rings, each_node_has_its_rings_from_when_it_knew_of_a_change) {
 TEST(sim_rings, without_a_ring_there_is_nothing_to_tell) {
   Plan plan = cluster_plan(2);
   plan.config.modules = {"membership"};
-  const auto host = make_linked_host();
-  SoloCrossing crossing({host.get()});
-  WorldOptions options;
-  options.record = true;
-  World world(plan, crossing, options);
-  form_cluster(world);
-  EXPECT_TRUE(rings_on_the_way(world).empty());
+  RecordedCluster cluster(plan);
+  EXPECT_TRUE(rings_on_the_way(cluster.world).empty());
 }
 
 }  // namespace
