@@ -86,7 +86,7 @@ def _solution_that_failed(path: Path) -> tuple[str, list[str]]:
 
 
 def _built(
-    arguments: argparse.Namespace, lab: labs.Lab, targets: list[str]
+    arguments: argparse.Namespace, lab: labs.Lab, *targets: str
 ) -> tuple[build.Framework, solutions.Solution, Path, Sandbox | None]:
     """The framework with these targets, too; the solution that failed, or the one that is asked for, its
     node, and what it is shut into."""
@@ -104,9 +104,9 @@ def _built(
     return framework, solution, built.node, box
 
 
-def _real(arguments: argparse.Namespace, document: dict[str, Any], targets: list[str]) -> _Real:
+def _real(arguments: argparse.Namespace, document: dict[str, Any]) -> _Real:
     lab, check = labs.find_check(labs.load_all(), document["check"])
-    framework, solution, node, box = _built(arguments, lab, targets)
+    framework, solution, node, box = _built(arguments, lab)
     _say_what_runs(check, solution)
     return _Real(lab, check, document, arguments.file, node, framework, box)
 
@@ -123,7 +123,7 @@ def trace_of_nodes(arguments: argparse.Namespace) -> Path | None:
     """Of a failure on real processes, which ``arguments.file`` is: what its nodes did, as a trace, made
     now if it was not before. Nothing if they were not recorded."""
     made = arguments.file.parent / NODES_TRACE
-    return made if made.is_file() else _real(arguments, read_replay(arguments.file), []).rerun_recordings()
+    return made if made.is_file() else _real(arguments, read_replay(arguments.file)).rerun_recordings()
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -132,13 +132,13 @@ def run(arguments: argparse.Namespace) -> int:
             raise LabError(f"{arguments.file}: a fault plan runs without a sandbox; leave --sandbox out")
         return plan_replay.replay_plan(arguments.file, arguments)
     document = read_replay(arguments.file)
-    lab, check = labs.find_check(labs.load_all(), document["check"])
     if document["kind"] == "cluster":
-        real = _real(arguments, document, [f"lab{lab.number}-checks"])
+        real = _real(arguments, document)
         if trace := real.rerun_recordings():
-            _draw(trace, check, arguments, str(document.get("message", "")), document)
+            _draw(trace, real.check, arguments, str(document.get("message", "")), document)
         return real.run_check_again()
-    framework, solution, node, box = _built(arguments, lab, [f"lab{lab.number}-checks"])
+    lab, check = labs.find_check(labs.load_all(), document["check"])
+    framework, solution, node, box = _built(arguments, lab, f"lab{lab.number}-checks")
     _say_what_runs(check, solution)
     folder = RESULTS / "replay"  # The trace that is told of stays, until the next replay.
     folder.mkdir(parents=True, exist_ok=True)
