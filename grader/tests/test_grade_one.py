@@ -20,6 +20,7 @@ from dynamolab.errors import GraderTrouble, LabError
 from dynamolab.labs import Check, Lab
 from dynamolab.paths import REFERENCE, ROOT, SKELETON
 from dynamolab.results import CheckResult, LabResult, Outcome, Results, Show
+from dynamolab.solutions import Modules
 from dynamolab.submissions import grade_one, place, rerun
 from dynamolab.submissions.grade_one import Options
 
@@ -307,24 +308,28 @@ def test_what_does_not_compile_is_graded(tmp_path: Path, lab_command: Command) -
     assert str(tmp_path) not in message
 
 
-def test_builds_of_a_submission_go_with_it_whatever_they_link(
+def test_a_build_follows_what_is_compiled_and_what_only_linked_and_goes_with_its_submission(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Also of labs that link what a lab before has compiled."""
-    monkeypatch.setattr(build, "BUILD", tmp_path / "build")
-    monkeypatch.setattr(build, "_configure_solution", lambda _f, _m, folder, *_: write_build(folder))
-    ninja = processes.Completed(0, "", 0.0, False)
-    monkeypatch.setattr(build, "_ninja", lambda *_: ninja)
-    solution = solutions.open_solution(SKELETON, labs.load_all())
-    ring = next(lab for lab in labs.load_all() if lab.name == "ring")
-    framework, modules = build.Framework("release", 1), solution.modules(ring)
+    """A lab may link what a lab before has compiled, or compile it itself: in one folder."""
+    configured: list[Path | None] = []
 
-    def write_build(folder: Path) -> None:
+    def configure(_framework: object, modules: Modules, folder: Path, *_: object) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "objects.txt").touch()
+        (folder / "build.ninja").touch()
+        configured.append(modules["membership"])
 
-    label = f"lab{ring.number}-{solution.folder.name}"
-    build.build_node(framework, modules, label, compiled={"membership": tmp_path / "membership.o"})
+    monkeypatch.setattr(build, "BUILD", tmp_path / "build")
+    monkeypatch.setattr(build, "_configure_solution", configure)
+    monkeypatch.setattr(build, "_ninja", lambda *_: processes.Completed(0, "", 0.0, False))
+    known = labs.load_all()
+    solution, ring = solutions.open_solution(SKELETON, known), labs.find_lab(known, "ring")
+    framework, modules = build.Framework("release", 1), solution.modules(ring)
+    label, obj = f"lab{ring.number}-{solution.folder.name}", tmp_path / "membership.o"
+    for compiled in ({"membership": obj}, {"membership": obj}, None):
+        build.build_node(framework, modules, label, compiled=compiled)
+    assert configured == [obj, modules["membership"]]
     assert list((tmp_path / "build").rglob("modules.txt"))
     grade_one.drop_builds(grade.Request(solution, [ring]))
     assert not list((tmp_path / "build").rglob("modules.txt"))
