@@ -275,9 +275,10 @@ def test_acts_are_done_and_told_and_make_a_plan(
         ]:
             with pytest.raises(Refused, match=told):
                 session.act(wrong)
+        session.act({"act": "skew", "node": "n2", "ms": 3000})
         session.act({"act": "pause", "node": "n2"})
         session.act({"act": "heal_all"})
-        assert session.cluster.running() == ["n1", "n2", "n3"] and not session.skews["n1"]
+        assert session.cluster.running() == ["n1", "n2", "n3"] and not any(session.skews.values())
         soon(lambda: feed.last("key").get("held", {}).get("n3", {}).get("state"))
         session.act({"act": "remove", "node": "n3"})
         session.act({"act": "add", "node": "n3"})

@@ -259,7 +259,7 @@ class Session:
                 told.append(self._process({"act": "resume", "node": name}))
             elif state is State.DOWN and self.cluster.process(name).starts:
                 told.append(self._process({"act": "restart", "node": name}))
-            elif self.skews.get(name):
+            if self.skews.get(name):  # Of one that was paused, too.
                 told.append(self._skew({"node": name, "ms": 0}))
         return "; ".join(told)
 
