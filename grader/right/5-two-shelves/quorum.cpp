@@ -248,7 +248,8 @@ class Quorums final : public QuorumCoordinator {
     ReadReply reply;
     reply.state = held(request.key);
     reply.holding = holding(request.key, reply.state);
-    reply.empty = !view_.member(self()) && own_.store.vnodes().empty() && !reply.state;
+    reply.empty =
+        !view_.member(self()) && own_.store.vnodes().empty() && kept_.store.vnodes().empty();
     reply.known = view_.known(!equal);
     responder.reply(reply);
   }
