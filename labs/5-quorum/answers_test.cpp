@@ -84,12 +84,6 @@ TEST(quorum, an_owner_that_is_still_receiving_does_not_count) {
   judge_a_receiving_owner("sloppy");
 }
 
-bool tells_all(const Known& known, const History& history) {
-  return std::all_of(history.begin(), history.end(), [&](const Event& event) {
-    return std::find(known.events.begin(), known.events.end(), event) != known.events.end();
-  });
-}
-
 /// An owner who does not know the members that n1 knows says that it has nothing, and says it
 /// again.
 void judge_nothing_under_another_history(const std::string& mode, Holding holding) {
@@ -161,12 +155,34 @@ void judge_the_second_answer(const std::string& mode) {
   }
 }
 
+/// It is asked twice, and answers once only.
+void judge_a_second_answer_that_never_comes(const std::string& mode) {
+  QuorumNode node(mode, 3);
+  const std::string key = node.key(true);
+  const std::vector<NodeId> others = node.others(key);
+  Peer& odd = node.peers[others[0]];
+  odd.conduct = Conduct::another_history;
+  odd.delay = 50ms;
+  node.peers[others[1]].conduct = Conduct::is_silent;
+  const RequestToken get = node.get(key, 2);
+  node.pass(60ms);
+  node.lone.say(others[0] + " answers no more");
+  odd.conduct = Conduct::is_silent;
+  node.pass(node.deadline);
+  if (not_met(node.shown_to(get), 2, 1)) return;
+  violation(mode + " mode, r=2; " + others[0] +
+                " has said \"absent\" under another history, and nothing when it was asked once " +
+                "more: that is no answer, so unavailable, needed 2, got 1",
+            words(node.shown_to(get)));
+}
+
 TEST(quorum, under_another_history_only_what_is_found_counts) {
   for (const std::string mode : {"strict", "sloppy"}) {
     judge_nothing_under_another_history(mode, Holding::absent);
     judge_nothing_under_another_history(mode, Holding::not_mine);
     judge_found_under_another_history(mode);
     judge_the_second_answer(mode);
+    judge_a_second_answer_that_never_comes(mode);
   }
 }
 
@@ -226,8 +242,36 @@ void judge_equal_histories() {
   }
 }
 
+/// An owner has left, so that n1 is one: it hears that from the very message that counts on it.
+void judge_news_of_who_is_an_owner() {
+  for (const std::string message : {"an Update", "a StoreHints", "a Read"}) {
+    QuorumNode node("sloppy", 4);
+    const std::string key = node.key(false);
+    const NodeId gone = node.owners(key)[1];
+    const NodeId stays = node.owners(key)[0];
+    const History later = then(node.history, gone, Change::leave);
+    const Known news{digest_of(later), later};
+    const Copy copy = copy_of(key, version_of("n3", "milk"));
+    std::string wrong;
+    if (message == "an Update") {
+      if (!confirms(node.ask(Update{news, {copy}}), copy)) wrong = "it does not confirm milk";
+    } else if (message == "a StoreHints") {
+      (void)node.ask(StoreHints{news, {{stays, copy}}});
+      if (!node.held(key) || node.hint(key)) wrong = "milk is not in `store`, but in `hints`";
+    } else if (node.ask(Read{news, key}).holding != Holding::absent) {
+      wrong = "it does not answer \"absent\"";
+    }
+    if (wrong.empty()) continue;
+    violation("n1 learns from " + message + " that " + gone + " has left, and so that it is an " +
+                  "owner of " + key + " now, before it looks at anything else of it: it acts as " +
+                  "an owner",
+              wrong);
+  }
+}
+
 TEST(quorum, other_histories_are_told_and_learned) {
   judge_equal_histories();
+  judge_news_of_who_is_an_owner();
   QuorumNode node("strict");
   const std::string key = node.key(true);
   const HistoryDigest mine = digest_of(node.history);

@@ -98,26 +98,40 @@ struct Removal {
   NodeId stays;
 };
 
+/// Joins after which n1 owns a key no more.
+struct Joins {
+  explicit Joins(QuorumNode& node_) : node(node_), later(node.history) {
+    for (std::size_t members = 6; key.empty(); ++members) {
+      later = then(later, node_name(members), Change::join);
+      node.peers[node_name(members)];
+      QuorumNode after("strict", members);
+      for (std::size_t i = 0; key.empty() && i < 8; ++i) {
+        if (!among(after.owners(node.key(true, i)), "n1")) key = node.key(true, i);
+      }
+    }
+    node.all(Conduct::is_silent);
+    retell_all("n1 starts; the members are n1 to n5");
+    (void)node.owners(key);
+  }
+  void happen() {
+    node.learn(later);
+    node.lone.say("others have joined, and n1 owns " + key + " no more; all confirm");
+    node.all(Conduct::confirms);
+  }
+
+  QuorumNode& node;
+  History later;
+  std::string key;
+};
+
 /// n1 owes a put, and then owns the key no more.
 void judge_who_is_no_owner_any_more() {
   QuorumNode node("strict");
-  History later = node.history;
-  std::size_t members = 5;
-  std::string key;
-  while (key.empty()) {  // one that n1 owns before the joins and not after them
-    later = then(later, node_name(++members), Change::join);
-    node.peers[node_name(members)];
-    QuorumNode after("strict", members);
-    for (std::size_t i = 0; key.empty() && i < 8; ++i) {
-      if (!among(after.owners(node.key(true, i)), "n1")) key = node.key(true, i);
-    }
-  }
-  node.all(Conduct::is_silent);
+  Joins joins(node);
+  const std::string key = joins.key;
   (void)node.put(key, "milk", 1, 1);
   node.pass(1s);
-  node.learn(later);
-  node.lone.say("others have joined, and n1 owns " + key + " no more; all confirm");
-  node.all(Conduct::confirms);
+  joins.happen();
   node.pass(4s);
   for (const NodeId& owner : node.owners(key)) {
     if (was_sent(node.peers[owner], key, node.held(key)->state)) continue;
@@ -125,6 +139,27 @@ void judge_who_is_no_owner_any_more() {
                   list(node.owners(key)) + ", is owed the put",
               owner + " is not sent it");
   }
+}
+
+/// n1 waits for those who are to hold a put, and then is none of them itself.
+void judge_a_coordinator_that_is_no_owner_any_more() {
+  NodeSetup setup = quorum_setup("strict");
+  setup.config.request_deadline = 30s;
+  setup.config.call_timeout = 4s;
+  QuorumNode node(setup);
+  Joins joins(node);
+  const RequestToken put = node.put(joins.key, "milk", 3, 1);
+  node.pass(200ms);
+  joins.happen();
+  const NodeId silent = node.owners(joins.key).back();
+  node.lone.say(silent + " does not answer");
+  node.peers[silent].conduct = Conduct::is_silent;
+  node.pass(20s);
+  if (not_met(node.told(put), 3, 2)) return;
+  violation("w=3; n1 holds the put, but is no owner of " + joins.key + " any more; of today's, " +
+                list(node.owners(joins.key)) + ", two have confirmed it, and " + silent +
+                " does not answer: unavailable, needed 3, got 2",
+            words(node.told(put)));
 }
 
 /// An owner has confirmed, leaves, and joins again, perhaps with another disk.
@@ -147,9 +182,8 @@ void judge_who_has_left_and_is_back() {
             others[0] + " is sent no state");
 }
 
-TEST(quorum, when_owners_change_those_of_today_are_owed_and_count) {
-  judge_who_is_no_owner_any_more();
-  judge_who_has_left_and_is_back();
+/// n1 owes a put to an owner that is removed. `killed`: soon after that n1 is killed, too.
+void judge_a_removed_owner(bool killed) {
   QuorumNode node("strict", 6);
   Removal removal(node);
   const std::string key = removal.key;
@@ -157,6 +191,7 @@ TEST(quorum, when_owners_change_those_of_today_are_owed_and_count) {
   (void)node.put(key, "milk", 1, 1);
   node.pass(1s);
   removal.happens();
+  if (killed) node.kill_and_restart();
   node.lone.say("all confirm what they are sent, " + removal.gone + " nothing");
   node.all(Conduct::confirms);
   node.peers[removal.gone].conduct = Conduct::says_nothing_of;
@@ -174,7 +209,13 @@ TEST(quorum, when_owners_change_those_of_today_are_owed_and_count) {
     violation(removal.gone + " is no owner any more: nothing is owed to it",
               "it is sent an Update");
   }
+}
 
+TEST(quorum, when_owners_change_those_of_today_are_owed_and_count) {
+  judge_who_is_no_owner_any_more();
+  judge_a_coordinator_that_is_no_owner_any_more();
+  judge_who_has_left_and_is_back();
+  judge_a_removed_owner(false);
   NodeSetup setup = quorum_setup("strict");
   setup.config.request_deadline = 30s;
   setup.config.call_timeout = 4s;
@@ -198,6 +239,41 @@ TEST(quorum, when_owners_change_those_of_today_are_owed_and_count) {
         "all owners of today, " + list(other.owners(during.key)) + ", have confirmed: done, got 3",
         words(other.told(put)));
   }
+}
+
+/// `one_confirmed`: an owner has confirmed the put before n1 is killed.
+void judge_a_killed_coordinator(QuorumNode& node, const std::string& key, bool one_confirmed,
+                                const std::vector<std::string>& kills) {
+  const std::vector<NodeId> others = node.others(key);
+  node.all(Conduct::is_silent);
+  if (one_confirmed) node.peers[others[0]].conduct = Conduct::confirms;
+  (void)node.put(key, "milk", 3, 1);
+  if (one_confirmed) node.pass(1s);
+  for (const std::string& kill : kills) {
+    node.kill_and_restart();
+    if (node.value(key) == "[milk]") continue;
+    violation("n1 writes the version before the first message leaves: it survives " + kill,
+              "its disk holds " + node.value(key));
+  }
+  node.all(Conduct::confirms);
+  node.pass(3s);
+  for (const NodeId& owner : others) {
+    if (one_confirmed && owner == others[0]) continue;
+    if (was_sent(node.peers[owner], key, node.held(key)->state)) continue;
+    violation(owner + " has not confirmed the put: that it is owed it stands on n1's disk " +
+                  "before the first message leaves, and after the restart n1 sends it",
+              owner + " is sent nothing");
+  }
+}
+
+TEST(quorum, a_put_and_what_is_owed_survive_a_kill) {
+  for (const bool one_confirmed : {false, true}) {
+    QuorumNode node("strict");
+    judge_a_killed_coordinator(node, node.key(true), one_confirmed, {"a kill"});
+  }
+  QuorumNode node("strict");
+  judge_a_killed_coordinator(node, odd_key(node, true), false, {"a kill", "a second kill"});
+  judge_a_removed_owner(true);
 }
 
 }  // namespace

@@ -2,44 +2,13 @@
 #include <string>
 #include <vector>
 
-#include "quorum_node.h"
+#include "keeper.h"
 
 namespace {
 
 using namespace dynamo;
 using namespace dynamo::sim;
 using namespace std::chrono_literals;
-
-bool keeps(const StoreHintsReply& reply, const Copy& copy) {
-  return std::any_of(reply.kept.begin(), reply.kept.end(),
-                     [&](const Copy& one) { return one.key == copy.key && one.hash == copy.hash; });
-}
-
-/// n1 is given a hint for an owner of a key that is not its own, and confirms it.
-struct Keeper {
-  explicit Keeper(QuorumNode& node_) : Keeper(node_, node_.key(false)) {}
-  Keeper(QuorumNode& node_, const std::string& key_) : node(node_), key(key_) {
-    owners = node.owners(key);
-    owner = owners[1];
-    node.all(Conduct::is_silent);
-    give(state);
-  }
-
-  void give(const State& given) {
-    const StoreHintsReply reply =
-        node.ask(StoreHints{node.known(), {{owner, copy_of(key, given)}}});
-    if (!keeps(reply, copy_of(key, given))) {
-      violation("n1 keeps the hint for " + owner + ", and confirms it with the copy's hash",
-                "it does not confirm it");
-    }
-  }
-
-  QuorumNode& node;
-  std::string key;
-  std::vector<NodeId> owners;
-  NodeId owner;
-  State state = version_of("n2", "milk");
-};
 
 /// A node that sends none may be sent one all the same: its sender has another mode, or had.
 void judge_a_hint_in_strict_mode() {
@@ -131,13 +100,14 @@ TEST(quorum, a_full_disk_keeps_no_hint) {
   }
 }
 
-/// One state, which two peers have sent, each for another owner.
-void judge_a_hint_for_two_owners() {
+/// One state, which two peers have sent, each for another owner. `killed`: n1 is killed then.
+void judge_a_hint_for_two_owners(bool killed) {
   QuorumNode node("sloppy");
   Keeper keeper(node);
   const NodeId first = keeper.owner;
   keeper.owner = keeper.owners[2];
   keeper.give(keeper.state);
+  if (killed) node.kill_and_restart();
   node.lone.say(keeper.owner + " is back; n1 was given the same hint for " + first);
   node.peers[keeper.owner].conduct = Conduct::confirms;
   node.pass(3s);
@@ -156,7 +126,7 @@ void judge_a_hint_for_two_owners() {
 }
 
 TEST(quorum, a_hint_goes_when_its_owner_has_confirmed_the_very_state_kept) {
-  judge_a_hint_for_two_owners();
+  judge_a_hint_for_two_owners(false);
   QuorumNode node("sloppy");
   Keeper keeper(node);
   const auto must_keep = [&](const std::string& why) {
@@ -205,19 +175,21 @@ TEST(quorum, a_hint_goes_when_its_owner_has_confirmed_the_very_state_kept) {
   }
 }
 
-TEST(quorum, a_hint_survives_a_kill_and_is_delivered_however_long_it_takes) {
-  QuorumNode node("sloppy");
-  Keeper keeper(node);
+void judge_a_hint_of_a_killed_node(QuorumNode& node, const std::string& key,
+                                   const std::vector<std::string>& restarts) {
+  const Keeper keeper(node, key);
   const auto still_there = [&](const std::string& when) {
     if (node.hint(keeper.key) && node.hint(keeper.key)->state == keeper.state) return;
     violation(when + " n1 still keeps the hint", "`hints` has " + node.hint_value(keeper.key));
   };
   node.pass(20s);
   still_there("its owner has been away for 20 s:");
-  node.kill_and_restart();
-  still_there("after kill -9 and a restart");
-  node.pass(10s);
-  still_there("10 s after the restart, its owner still being away,");
+  for (const std::string& restart : restarts) {
+    node.kill_and_restart();
+    still_there("after kill -9 and a " + restart);
+    node.pass(10s);
+    still_there("10 s after the " + restart + ", its owner still being away,");
+  }
   node.lone.say(keeper.owner + " is back");
   node.peers[keeper.owner].conduct = Conduct::confirms;
   node.pass(4s);
@@ -247,9 +219,8 @@ Keeper kept_for_a_removed_node(QuorumNode& node) {
   throw std::logic_error("n1 becomes an owner of each of eight keys");
 }
 
-TEST(quorum, a_hint_for_a_removed_node_goes_to_the_owners_of_today) {
-  QuorumNode node("sloppy", 6);
-  const Keeper keeper = kept_for_a_removed_node(node);
+/// `killed`: n1 is killed when some of them have confirmed it.
+void judge_a_hint_for_a_removed_node(QuorumNode& node, const Keeper& keeper, bool killed) {
   const std::vector<NodeId> today = node.owners(keeper.key);
   node.all(Conduct::confirms);
   node.peers[keeper.owner].conduct = Conduct::is_silent;
@@ -262,6 +233,7 @@ TEST(quorum, a_hint_for_a_removed_node_goes_to_the_owners_of_today) {
                   ", and kept until each of them has confirmed it",
               "it is gone, and " + slow + " has not confirmed it");
   }
+  if (killed) node.kill_and_restart();
   node.peers[slow].conduct = Conduct::confirms;
   node.pass(4s);
   for (const NodeId& owner : today) {
@@ -274,40 +246,102 @@ TEST(quorum, a_hint_for_a_removed_node_goes_to_the_owners_of_today) {
                   std::string("has not"),
               "`hints` still has it");
   }
-  node.lone.say("a peer whose view is old sends a hint that still names the removed node");
-  node.look_anew();
-  const Copy late = copy_of(keeper.key, version_of("n3", "eggs"));
-  (void)node.ask(StoreHints{node.known(), {{keeper.owner, late}}});
-  node.pass(4s);
-  for (const NodeId& owner : today) {
-    if (!node.hint(keeper.key) && was_sent(node.peers[owner], keeper.key)) continue;
-    violation("such a hint, too, goes to all owners of today, and is kept no longer than that",
-              node.hint(keeper.key) ? "`hints` still has it" : owner + " is not sent it");
+}
+
+TEST(quorum, a_hint_for_a_removed_node_goes_to_the_owners_of_today) {
+  QuorumNode node("sloppy", 6);
+  const Keeper keeper = kept_for_a_removed_node(node);
+  judge_a_hint_for_a_removed_node(node, keeper, false);
+  const std::vector<NodeId> today = node.owners(keeper.key);
+  NodeId stranger;
+  for (const NodeId& name : node.strangers(keeper.key)) {
+    if (name != keeper.owner) stranger = name;
+  }
+  for (const NodeId& named : {keeper.owner, stranger}) {
+    node.lone.say("a peer whose view is old sends a hint that names " + named +
+                  ", which is no owner");
+    node.look_anew();
+    const Copy late = copy_of(keeper.key, version_of(named, "eggs"));
+    (void)node.ask(StoreHints{node.known(), {{named, late}}});
+    node.pass(4s);
+    for (const NodeId& owner : today) {
+      if (!node.hint(keeper.key) && was_sent(node.peers[owner], keeper.key)) continue;
+      violation("such a hint, too, goes to all owners of today, and is kept no longer than that",
+                node.hint(keeper.key) ? "`hints` still has it" : owner + " is not sent it");
+    }
   }
 }
 
-/// There is no room in `store` when n1 becomes an owner, and there is some later.
-void judge_a_keeper_without_room() {
-  QuorumNode node("sloppy", 4);
-  Keeper keeper(node);
-  keeper.give(version_of("n3", std::string(20'000, 'v')));
-  node.lone.set_room(kNearlyFull);
-  node.lone.say(keeper.owner + " is removed, and n1 becomes an owner, with a disk that is full");
-  node.learn(then(node.history, keeper.owner, Change::leave));
-  node.pass(3s);
-  if (!node.hint(keeper.key)) {
+/// A reader asks a removed node until that is empty.
+void judge_a_keeper_that_is_removed() {
+  QuorumNode node("sloppy");
+  const Keeper keeper(node);
+  node.lone.say("n1 is removed, and still keeps a hint");
+  node.learn(then(node.history, "n1", Change::leave));
+  const auto judge = [&](bool empty, const std::string& why) {
+    if (node.ask(Read{node.known(), "bread"}).empty == empty) return;
+    violation("n1 is no member, and " + why,
+              empty ? "it does not say that it is empty" : "it says that it is empty");
+  };
+  judge(false, "keeps a hint: it is not empty");
+  node.all(Conduct::confirms);
+  node.pass(4s);
+  judge(true, "all owners have confirmed what it kept: it is empty");
+}
+
+/// n1 has become an owner of what it keeps, and has no room for it in `store`.
+struct FullKeeper {
+  FullKeeper() : node("sloppy", 4), keeper(node) {
+    keeper.give(large);
+    node.lone.set_room(kNearlyFull);
+    node.lone.say(keeper.owner + " is removed, and n1 becomes an owner, with a disk that is full");
+    node.learn(then(node.history, keeper.owner, Change::leave));
+    node.pass(3s);
+    if (node.hint(keeper.key)) return;
     violation("n1 has no room in `store` for what it kept: it keeps the hint", "it is gone");
   }
+
+  State large = version_of("n3", std::string(20'000, 'v'));
+  QuorumNode node;
+  Keeper keeper;
+};
+
+/// There is some room later. `killed`: n1 is killed before that.
+void judge_a_keeper_without_room(bool killed) {
+  FullKeeper full;
+  QuorumNode& node = full.node;
+  const std::string key = full.keeper.key;
+  if (killed) node.kill_and_restart();
   node.lone.set_room(1 << 30);
   node.pass(3s);
-  if (node.held(keeper.key) && !node.hint(keeper.key)) return;
+  if (node.held(key) && !node.hint(key)) return;
   violation("the disk has room again: within a few retry periods n1 has in `store` what it kept, " +
                 std::string("and `hints` is empty"),
-            node.hint(keeper.key) ? "the hint is still there" : "`store` has nothing");
+            node.hint(key) ? "the hint is still there" : "`store` has nothing");
+}
+
+/// It is sent something small, as an owner.
+void judge_a_keeper_that_holds_more() {
+  constexpr std::uint64_t kForTea = 140'000;  // what LocalStore leaves free, and 9 kB
+  FullKeeper full;
+  QuorumNode& node = full.node;
+  const std::string key = full.keeper.key;
+  node.lone.set_room(kForTea);
+  const Copy tea = copy_of(key, version_of("n4", "tea"));
+  const bool confirmed = confirms(node.ask(Update{node.known(), {tea}}), tea);
+  const auto read = node.ask(Read{node.known(), key}).state;
+  if (confirmed && read == siblings_of({full.keeper.state, full.large, *tea.state})) return;
+  violation(
+      "n1 has room for tea, and merges it into `store`; `hints` has what was kept before: a " +
+          std::string("Read finds what they hold together"),
+      !confirmed ? "n1 does not confirm tea"
+                 : (read ? beginning(shown(*read)) : std::string("it finds nothing")));
 }
 
 TEST(quorum, a_keeper_that_becomes_an_owner_owns_what_it_kept) {
-  judge_a_keeper_without_room();
+  judge_a_keeper_that_is_removed();
+  judge_a_keeper_without_room(false);
+  judge_a_keeper_that_holds_more();
   QuorumNode node("sloppy", 4);
   Keeper keeper(node);
   node.lone.say(keeper.owner + " is removed, and n1 becomes an owner");
@@ -327,6 +361,18 @@ TEST(quorum, a_keeper_that_becomes_an_owner_owns_what_it_kept) {
     violation("the other owners of today, " + list(others) + ", are owed it",
               owner + " is not sent it");
   }
+}
+
+TEST(quorum, a_hint_survives_a_kill_and_is_delivered_however_long_it_takes) {
+  QuorumNode sloppy("sloppy");
+  judge_a_hint_of_a_killed_node(sloppy, sloppy.key(false), {"restart"});
+  QuorumNode strict("strict");
+  judge_a_hint_of_a_killed_node(strict, odd_key(strict, false), {"restart", "second restart"});
+  judge_a_hint_for_two_owners(true);
+  judge_a_keeper_without_room(true);
+  QuorumNode node("sloppy", 6);
+  const Keeper keeper = kept_for_a_removed_node(node);
+  judge_a_hint_for_a_removed_node(node, keeper, true);
 }
 
 }  // namespace

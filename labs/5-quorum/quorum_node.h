@@ -299,6 +299,25 @@ struct QuorumNode : OneNode {
   std::map<CallId, Instant> known_since;
 };
 
+/// A key that n1 owns, or not. Any bytes may stand in a key, also those that end a name elsewhere.
+inline std::string odd_key(QuorumNode& node, bool mine) {
+  for (std::size_t i = 0;; ++i) {
+    const std::string key = std::string("a/b,c:d|e;f\0 n2 ", 16) + std::to_string(i);
+    const bool found = among(node.owners(key), "n1") == mine;
+    retell(1, "");
+    if (!found) continue;
+    node.lone.say("any bytes may stand in a key: this one is a/b,c:d|e;f, a zero byte, and \" n2 " +
+                  std::to_string(i) + "\"; its owners are " + list(node.owners(key)));
+    return key;
+  }
+}
+
+inline bool tells_all(const Known& known, const History& history) {
+  return std::all_of(history.begin(), history.end(), [&](const Event& event) {
+    return std::find(known.events.begin(), known.events.end(), event) != known.events.end();
+  });
+}
+
 /// "1 host", "2 hosts"
 inline std::string hosts(std::size_t count) {
   return std::to_string(count) + (count == 1 ? " host" : " hosts");

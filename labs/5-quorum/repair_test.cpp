@@ -113,7 +113,34 @@ TEST(quorum, owners_that_lack_the_merge_are_sent_it) {
   }
 }
 
+/// Two owners answer when the client has been told already that they do not.
+void judge_answers_after_the_deadline() {
+  NodeSetup setup = quorum_setup("strict");
+  setup.config.request_deadline = 800ms;
+  setup.config.call_timeout = 2s;
+  QuorumNode node(setup);
+  Replicas replicas(node, false);
+  const State newest = version_of("n3", "eggs");
+  replicas.at(0, newest);
+  for (const std::size_t late : {1, 2}) node.peers[replicas.others[late]].delay = 1500ms;
+  const RequestToken get = node.get(replicas.key, 2);
+  node.pass(1s);
+  if (!not_met(node.shown_to(get), 2, 1)) {
+    violation("r=2, and at the deadline one owner has answered: unavailable, needed 2, got 1",
+              words(node.shown_to(get)));
+  }
+  (void)replicas.repaired();
+  for (const NodeId& owner : {replicas.others[1], replicas.others[2]}) {
+    if (was_sent(node.peers[owner], replicas.key, newest)) continue;
+    violation("the client was told \"quorum not met\"; " + owner +
+                  " answers \"absent\" after that, within its call_timeout of 2 s, and is sent " +
+                  "the merge, [eggs]",
+              "it is sent nothing");
+  }
+}
+
 TEST(quorum, a_get_that_was_refused_mends_as_well) {
+  judge_answers_after_the_deadline();
   QuorumNode node("strict");
   Replicas replicas(node, false);
   const State newest = version_of("n3", "eggs");
@@ -204,7 +231,33 @@ TEST(quorum, a_late_answer_feeds_read_repair) {
   }
 }
 
+/// An owner has heard of other members, between its answer and its reply to the repair.
+void judge_a_repaired_owner_with_another_history() {
+  QuorumNode node("strict");
+  Replicas replicas(node, false);
+  replicas.at(0, version_of("n3", "eggs"));
+  const NodeId owner = replicas.others[1];
+  Peer& odd = node.peers[owner];
+  odd.delay = 50ms;
+  (void)node.get(replicas.key, 3);
+  node.pass(60ms);
+  odd.conduct = Conduct::another_history;
+  node.pass(1s);
+  if (odd.updates.empty()) {
+    violation(owner + " answered \"absent\": it is sent the merge, [eggs]", "it is sent nothing");
+  }
+  odd.conduct = Conduct::confirms;
+  odd.known.clear();
+  (void)node.get(replicas.key, 3);
+  node.pass(1s);
+  if (!odd.known.empty() && tells_all(odd.known.front(), node.history)) return;
+  violation("the reply of " + owner + " to the repair has shown another digest, so n1's next " +
+                "request to it carries n1's events",
+            odd.known.empty() ? "there is none" : "it lacks some of them");
+}
+
 TEST(quorum, a_failing_repair_does_not_fail_the_read) {
+  judge_a_repaired_owner_with_another_history();
   for (const Conduct conduct : {Conduct::says_nothing_of, Conduct::reads_only}) {
     QuorumNode node("strict");
     Replicas replicas(node, false);

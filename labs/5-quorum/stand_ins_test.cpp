@@ -32,8 +32,61 @@ void judge_a_suspected_owner() {
             words(node.told(put)));
 }
 
+/// An owner is silent, and of those who are none only one answers.
+struct OneStandIn {
+  explicit OneStandIn(Conduct conduct) : node(setup()), key(node.key(true)) {
+    node.peers[node.others(key)[0]].conduct = Conduct::is_silent;
+    name = node.strangers(key)[0];
+    node.peers[node.strangers(key)[1]].conduct = Conduct::is_silent;
+    node.peers[name].conduct = conduct;
+    node.peers[name].delay = 50ms;
+    put = node.put(key, "milk", 3, 1);
+  }
+  static NodeSetup setup() {
+    NodeSetup setup = quorum_setup("sloppy");
+    setup.config.retry_period = std::chrono::hours(1000);
+    return setup;
+  }
+
+  QuorumNode node;
+  std::string key;
+  NodeId name;
+  RequestToken put;
+};
+
+void judge_a_stand_in_that_confirms_something_else() {
+  OneStandIn stand_in(Conduct::another_hash);
+  stand_in.node.pass(stand_in.node.deadline);
+  if (not_met(stand_in.node.told(stand_in.put), 3, 2)) return;
+  violation("w=3; two owners hold the put, and " + stand_in.name +
+                " confirms its hint with a hash that n1 never sent: unavailable, needed 3, got 2",
+            words(stand_in.node.told(stand_in.put)));
+}
+
+void judge_a_stand_in_with_another_history() {
+  OneStandIn stand_in(Conduct::another_history);
+  QuorumNode& node = stand_in.node;
+  Peer& peer = node.peers[stand_in.name];
+  (void)node.pass_until([&] { return !peer.hints.empty(); }, node.deadline);
+  node.lone.say(stand_in.name + " has learned n1's events");
+  peer.conduct = Conduct::confirms;
+  node.pass(node.deadline);
+  if (!peer.known.empty() && !tells_all(peer.known.back(), node.history)) {
+    violation("the reply of " + stand_in.name + " to a StoreHints has shown another history, so " +
+                  "the next one carries n1's events",
+              "none follows, or it lacks some of them");
+  }
+  if (done(node.told(stand_in.put)) && node.told(stand_in.put)->got == 3) return;
+  violation("w=3; two owners hold the put; the reply of " + stand_in.name +
+                " to its hint shows another history: that is worth one more message, and that " +
+                "one is confirmed: done, got 3",
+            words(node.told(stand_in.put)));
+}
+
 TEST(quorum, a_stand_in_is_given_a_hint_that_names_the_owner) {
   judge_a_suspected_owner();
+  judge_a_stand_in_that_confirms_something_else();
+  judge_a_stand_in_with_another_history();
   QuorumNode node("sloppy");
   const std::string key = node.key(true);
   const std::vector<NodeId> others = node.others(key);
@@ -87,9 +140,36 @@ TEST(quorum, a_stand_in_is_given_a_hint_that_names_the_owner) {
       !done(node.told(second))) {
     violation("three healthy hosts hold the second put: done", words(node.told(second)));
   }
+  node.pass(2s);
+  node.lone.say(dead + " is back");
+  node.peers[dead].conduct = Conduct::confirms;
+  node.pass(4s);
+  if (!was_sent(node.peers[dead], key, node.held(key)->state)) {
+    violation("a stand-in keeps a hint for " + dead + ", but " + dead +
+                  " has confirmed nothing: n1 owes it both puts all the same, and sends them",
+              "it is sent nothing with both of them");
+  }
+}
+
+/// The deadline is over while the second ones in line are being asked.
+void judge_the_deadline() {
+  NodeSetup setup = quorum_setup("sloppy");
+  setup.config.request_deadline = 1s;
+  setup.config.call_timeout = 700ms;
+  QuorumNode node(setup);
+  const std::string key = node.key(true);
+  node.all(Conduct::is_silent);
+  const RequestToken put = node.put(key, "milk", 2, 1);
+  const RequestToken get = node.get(key, 2);
+  node.pass(3s);
+  const std::string late = " waits for stand-ins, which were asked after 0.7 s; its deadline is " +
+                           std::string("1 s after it came: unavailable, needed 2, got 1");
+  if (!not_met(node.told(put), 2, 1)) violation("a put" + late, words(node.told(put)));
+  if (!not_met(node.shown_to(get), 2, 1)) violation("a get" + late, words(node.shown_to(get)));
 }
 
 TEST(quorum, a_stand_in_that_is_silent_too_is_replaced_while_hosts_are_left) {
+  judge_the_deadline();
   QuorumNode node("sloppy");
   const std::string key = node.key(true);
   const std::vector<NodeId> others = node.others(key);
@@ -125,7 +205,26 @@ TEST(quorum, a_stand_in_that_is_silent_too_is_replaced_while_hosts_are_left) {
   }
 }
 
+/// n1 keeps a hint, and all owners are healthy: n1 is not among those that are asked.
+void judge_a_hint_of_the_node_asked() {
+  QuorumNode node("sloppy");
+  const std::string key = node.key(false);
+  const std::vector<NodeId> owners = node.owners(key);
+  for (const NodeId& owner : owners) node.peers[owner].delay = 100ms;
+  const Copy copy = copy_of(key, version_of("n3", "milk"));
+  (void)node.ask(StoreHints{node.known(), {{owners[0], copy}}});
+  const RequestToken get = node.get(key, 1);
+  node.pass(50ms);
+  if (const auto outcome = node.shown_to(get)) {
+    violation(
+        "r=1; all owners are healthy, and none has answered yet; n1, which is asked by the "
+        "client, and not among them, keeps a hint: that does not count",
+        words(outcome));
+  }
+}
+
 TEST(quorum, a_sloppy_get_takes_answers_of_stand_ins) {
+  judge_a_hint_of_the_node_asked();
   QuorumNode node("sloppy");
   const std::string key = node.key(false);
   const std::vector<NodeId> owners = node.others(key);
@@ -179,6 +278,17 @@ TEST(quorum, a_node_that_is_no_owner_coordinates_with_a_hint_for_all_of_them) {
   if (!again.mine || again.pending || !done(again.outcome)) {
     violation("the same request once more, w=1: what is here is in `hints`, and counts: done",
               again.pending ? "not finished yet" : words(again.outcome));
+  }
+  Coordinate more = coordinate;
+  more.w = 2;
+  node.all(Conduct::is_silent);
+  const RequestToken second = node.lone.ask("n2", more);
+  node.pass(node.deadline);
+  const auto told = node.lone.answered<Coordinate>(second);
+  if (told && !told->pending && done(told->outcome)) {
+    violation("the same request once more, w=2: no owner has confirmed what is owed to it, so n1 " +
+                  std::string("is the only host that is known to hold it"),
+              words(told->outcome));
   }
   if (node.hint_value(key) != "[milk]" || node.held(key)) {
     violation("n1 is no owner of " + key + ": the write goes into `hints`, and not into `store`",
