@@ -553,21 +553,32 @@ class Exchanges {
     return true;
   }
 
+  /// Whether `copies` are states of keys that were asked for, in the order of the question.
+  static bool makes_sense(const std::vector<Difference>& asked, const std::vector<Copy>& copies) {
+    auto next = asked.begin();
+    for (const Copy& copy : copies) {
+      while (next != asked.end() && next->key != copy.key) ++next;
+      if (next++ == asked.end()) return false;
+      if (!copy.state || hash_of(copy.key, *copy.state) != copy.hash) return false;
+    }
+    return true;
+  }
+
   /// False if `copies` are no answer to what was asked, or the disk is full: then nothing more can
   /// be taken in.
   bool merge(const std::vector<Difference>& asked, const std::vector<Copy>& copies) {
+    if (!makes_sense(asked, copies)) return false;
     auto copy = copies.begin();
     for (const Difference& difference : asked) {
       std::optional<StateHash> theirs;  // nothing: the peer has dropped it meanwhile
       if (copy != copies.end() && copy->key == difference.key) {
-        if (!copy->state || hash_of(copy->key, *copy->state) != copy->hash) return false;
         if (!store_.merge(copy->key, *copy->state).ok()) return false;
         theirs = copy->hash;
         ++copy;
       }
       current_->owed.push_back({difference.key, theirs});  // unless the merge is what it has
     }
-    return copy == copies.end();
+    return true;
   }
 
   bool send_states() {

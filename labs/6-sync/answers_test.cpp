@@ -20,6 +20,33 @@ bool holds(const std::vector<VnodeId>& vnodes, VnodeId vnode) {
   return std::find(vnodes.begin(), vnodes.end(), vnode) != vnodes.end();
 }
 
+/// Questions that no right node asks: n1 answers with nothing, and goes on.
+void judge_questions_that_are_nonsense(SyncNode& node, VnodeId mine) {
+  for (const VnodeId vnode : {kQ, VnodeId{4'000'000'000}}) {
+    const auto differing = node.ask(CompareRoots{node.known(), {{vnode, {1, 2}}}}).differing;
+    const auto nodes = node.ask(AskNodes{node.known(), vnode, {""}}).nodes;
+    if (differing.empty() && nodes.empty()) continue;
+    violation("there is no vnode " + std::to_string(vnode) + ": n1 does not name it, and gives " +
+                  "no node of it",
+              differing.empty() ? "it gives a node" : "it names it");
+  }
+  const std::vector<std::pair<std::vector<TreePath>, std::string>> wrong = {
+      {{"3g"}, "g is no digit of a path"},
+      {{"A"}, "A is no digit of a path, only a is"},
+      {{"", "3/"}, "the second path is none"},
+      {{TreePath(kMostDepth + 1, '0')}, "a path has up to 15 digits, and this one 16"},
+      {std::vector<TreePath>(AskNodes::kMostPaths + 1, "3"), "there are 65 paths, one too many"}};
+  for (const auto& [paths, why] : wrong) {
+    const std::size_t nodes = node.ask(AskNodes{node.known(), mine, paths}).nodes.size();
+    if (nodes == 0) continue;
+    violation("the question is nonsense, since " + why + ": n1 gives no nodes",
+              "it gives " + std::to_string(nodes));
+  }
+  const std::vector<std::string> keys = {"", std::string(257, 'k')};
+  if (node.ask(AskCopies{node.known(), keys}).copies.empty()) return;
+  violation("no key has 0 bytes, or 257: n1 sends no copy of such a one", "it sends one");
+}
+
 TEST(sync, roots_that_differ_are_named) {
   SyncNode node(5);
   std::vector<VnodeId> mine;
@@ -85,6 +112,7 @@ TEST(sync, nodes_are_answered_as_they_stand) {
     violation("n1 does not own vnode " + std::to_string(other) + ": it gives no nodes of it",
               "it gives " + std::to_string(none.nodes.size()));
   }
+  judge_questions_that_are_nonsense(node, mine);
 }
 
 TEST(sync, copies_are_sent_as_many_as_a_batch_holds) {
@@ -131,6 +159,70 @@ TEST(sync, copies_are_sent_as_many_as_a_batch_holds) {
             list(held),
         list(got));
   }
+}
+
+/// n1 holds a key of before four nodes joined, and owns it no more.
+struct Stray {
+  Stray() : node(3) {
+    const std::vector<std::string> keys = some_keys(100);
+    node.hold_all(keys);
+    History later = node.history;
+    for (std::size_t i = 4; i <= 7; ++i) later = then(later, node_name(i), Change::join);
+    node.learn(later);
+    const auto found = std::find_if(keys.begin(), keys.end(), [&](const std::string& one) {
+      return !among(node.owners(one), "n1");
+    });
+    if (found == keys.end()) throw std::logic_error("four joins took nothing from n1");
+    key = *found;
+    vnode = vnode_of(kQ, key);
+    node.lone.say("four nodes have joined: n1 still holds " + key + ", and owns it no more");
+  }
+
+  /// How many roots, nodes and copies n1 gives of it to somebody who knows this.
+  std::string given(const Known& known) {
+    const auto roots = node.ask(CompareRoots{known, {{vnode, {1, 2}}}}).differing;
+    const auto nodes = node.ask(AskNodes{known, vnode, {""}}).nodes;
+    const auto copies = node.ask(AskCopies{known, {key}}).copies;
+    return std::to_string(roots.size()) + " roots, " + std::to_string(nodes.size()) + " nodes, " +
+           std::to_string(copies.size()) + " copies";
+  }
+
+  SyncNode node;
+  std::string key;
+  VnodeId vnode = 0;
+};
+
+/// The message itself tells that the four have left again, so that n1 is an owner.
+void judge_news_of_who_is_an_owner() {
+  for (const std::string message : {"a CompareRoots", "an AskNodes", "an AskCopies"}) {
+    Stray stray;
+    SyncNode& node = stray.node;
+    History back = node.history;
+    for (std::size_t i = 4; i <= 7; ++i) back = then(back, node_name(i), Change::leave);
+    const Known news{digest_of(back), back};
+    std::size_t given = 0;
+    if (message == "a CompareRoots") {
+      given = node.ask(CompareRoots{news, {{stray.vnode, {1, 2}}}}).differing.size();
+    } else if (message == "an AskNodes") {
+      given = node.ask(AskNodes{news, stray.vnode, {""}}).nodes.size();
+    } else {
+      given = node.ask(AskCopies{news, {stray.key}}).copies.size();
+    }
+    if (given == 1) continue;
+    violation("n1 learns from " + message + " that the four have left, and so that it owns " +
+                  stray.key + " again, before it looks at anything else of it: it answers as an " +
+                  "owner",
+              "it answers with nothing");
+  }
+}
+
+TEST(sync, a_vnode_that_n1_does_not_own_is_nobodys_business) {
+  judge_news_of_who_is_an_owner();
+  Stray stray;
+  const std::string given = stray.given(stray.node.known());
+  if (given == "0 roots, 0 nodes, 0 copies") return;
+  violation("a peer asks for a vnode that n1 does not own, and gets no root, no node and no copy",
+            "it gets " + given);
 }
 
 }  // namespace
