@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "core/random.h"
+#include "one_node.h"
 #include "scenarios.h"
 #include "sim/check.h"
 
@@ -105,6 +106,45 @@ TEST(membership, suspicion_clears_only_at_an_answer) {
   });
 }
 
+/// Whom n1 calls in so many rounds. Who is among `silent` answers nothing.
+std::map<NodeId, int> called(OneNode& node, int rounds, const std::vector<NodeId>& silent,
+                             const std::string& before) {
+  std::map<NodeId, int> calls;
+  for (int round = 0; round < rounds; ++round) {
+    node.lone.advance(kRound);
+    History known = node.history();
+    if (node.lone.calls().empty()) continue;
+    const NodeId to = node.lone.calls().front().to;
+    ++calls[to];
+    node.answer_calls(known, contains(silent, to) ? 1 : 0);
+  }
+  std::string told;
+  for (const auto& [peer, count] : calls) {
+    told += (told.empty() ? "" : ", ") + peer + " " + times(count);
+  }
+  retell_all(before + "; in " + std::to_string(rounds) + " rounds n1 calls " + told);
+  return calls;
+}
+
+/// Rule 6: at least a third as often as another peer, one time in ten here.
+void suspects_are_called_often_enough() {
+  OneNode node(only_membership("n1", 7));
+  node.lone.start(true);
+  for (const char* peer : {"n2", "n3", "n4", "n5"}) {
+    (void)node.lone.invoke<&Membership::add>(NodeId(peer));
+  }
+  constexpr int kRounds = 2000;
+  const std::map<NodeId, int> calls =
+      called(node, kRounds, {"n5"}, "n1 to n5 are members, and n5 answers nothing");
+  const auto found = calls.find("n5");
+  const int count = found == calls.end() ? 0 : found->second;
+  expect(count * 14 >= kRounds,
+         "n1 draws its suspect n5 at least a third as often as each of the 3 other peers: about "
+         "200 times in 2000 rounds, or more",
+         "it called it " + times(static_cast<std::size_t>(count)));
+  passed();
+}
+
 TEST(membership, a_healed_partition_heals_by_itself) {
   for_each_seed(8, lab_plan(7, {}), [](World& world) {
     settle(world, names(1, 7), names(1, 5));
@@ -126,6 +166,27 @@ TEST(membership, a_healed_partition_heals_by_itself) {
                  "the changes of both sides count: the members are " + list(expected),
                  [&] { return list(members(world, "n7")); });
   });
+  suspects_are_called_often_enough();
+}
+
+/// Rule 6: seeds are peers whether they are members or not, also one that was removed. Others that
+/// were removed are none: they may be scrap.
+void a_removed_seed_is_called() {
+  OneNode node(only_membership("n1", 7, {"n1", "n3"}));
+  node.lone.start(true);
+  (void)node.lone.invoke<&Membership::add>(NodeId("n2"));
+  (void)node.lone.invoke<&Membership::add>(NodeId("n3"));
+  (void)node.lone.invoke<&Membership::add>(NodeId("n4"));
+  (void)node.lone.invoke<&Membership::remove>(NodeId("n3"));
+  (void)node.lone.invoke<&Membership::remove>(NodeId("n4"));
+  const std::map<NodeId, int> calls =
+      called(node, 60, {}, "n3 is a seed; n1 adds n2, n3 and n4, and removes n3 and n4");
+  expect(calls.contains("n3"), "n1 calls its seed n3 now and then, though n3 was removed",
+         "in 60 rounds it never did");
+  expect(!calls.contains("n4"), "n1 does not call n4, which is no member any more, and no seed",
+         "it does");
+  expect(!calls.contains("n1"), "n1 does not call itself, though it is a seed", "it did");
+  passed();
 }
 
 TEST(membership, two_halves_with_different_contacts_become_one) {
@@ -150,6 +211,7 @@ TEST(membership, two_halves_with_different_contacts_become_one) {
     world.expect(members(world, "n2") == names(1, 6), "they are one cluster: " + list(names(1, 6)),
                  [&] { return list(members(world, "n2")); });
   });
+  a_removed_seed_is_called();
 }
 
 /// An answer that tells an older digest makes the asker push what the node has by now.

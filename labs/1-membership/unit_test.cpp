@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "core/random.h"
+#include "one_node.h"
 #include "scenarios.h"
 #include "sim/check.h"
 
@@ -13,35 +14,6 @@ namespace {
 
 using namespace dynamo;
 using namespace dynamo::sim;
-
-NodeSetup only_membership(const NodeId& self = "n1", Incarnation incarnation = 7) {
-  NodeSetup setup{self, incarnation, {}};
-  setup.config.modules = {"membership"};
-  return setup;
-}
-
-void expect(bool holds, const std::string& expected, const std::string& actual) {
-  if (!holds) violation(expected, actual);
-}
-
-std::string said(const Status& status) {
-  return status.ok() ? "done" : name_of(status.error().code) + ": " + status.error().message;
-}
-
-History sorted(History events) {
-  std::sort(events.begin(), events.end(),
-            [](const Event& a, const Event& b) { return a.version < b.version; });
-  return events;
-}
-
-/// What view() must be: per subject the event of highest version, by subject.
-History view_of(const History& events) {
-  std::map<NodeId, Event> newest;
-  for (const Event& event : sorted(events)) newest[event.subject] = event;
-  History view;
-  for (const auto& [subject, event] : newest) view.push_back(event);
-  return view;
-}
 
 /// Events of a few nodes about a few subjects, with counters that often tie; no version twice.
 History random_events(Random& random, std::size_t count) {
@@ -306,6 +278,26 @@ TEST(membership, console_mistakes_get_clear_errors) {
                                     "n2 was never added to a cluster");
 }
 
+/// Keys take room, too: a node that asks for too little puts more than the disk has room for.
+void a_nearly_full_disk_takes_only_what_fits() {
+  bool fits = false;
+  for (std::uint64_t room = 0; !fits; room += 2) {
+    Lone lone(only_membership());
+    lone.start(true);
+    const std::uint64_t before = bytes_on(lone.disk());
+    lone.set_room(room);
+    const Status add = lone.invoke<&Membership::add>(NodeId("n2"));
+    const std::uint64_t grown = bytes_on(lone.disk()) - before;
+    expect(grown <= room,
+           "n1 puts no more keys and values than the " + std::to_string(room) +
+               " bytes that the disk has room for",
+           said(add) + ", and the disk has grown by " + std::to_string(grown) + " bytes");
+    fits = add.ok();
+    expect(fits || room < 4096, "4 KiB are enough for one event", said(add));
+    passed();
+  }
+}
+
 TEST(membership, a_full_disk_refuses_a_change_whole) {
   Lone lone(only_membership("n1", 7));
   lone.start(true);
@@ -313,8 +305,15 @@ TEST(membership, a_full_disk_refuses_a_change_whole) {
   lone.set_room(0);
   expect_error<&Membership::add>(lone, "n3", ErrorCode::no_room, "the disk is full");
   expect_error<&Membership::remove>(lone, "n2", ErrorCode::no_room, "the disk is full");
+  expect_error<&Membership::add>(lone, "n1", ErrorCode::invalid_argument,
+                                 "a node cannot add itself; no_room comes after all other errors");
+  expect_error<&Membership::add>(lone, "n2", ErrorCode::already_exists,
+                                 "n2 is a member; no_room comes after all other errors");
+  expect_error<&Membership::remove>(lone, "n9", ErrorCode::not_found,
+                                    "n9 is no member; no_room comes after all other errors");
   const History before = lone.invoke<&Membership::history>();
-  lone.invoke<&Membership::merge>(History{{"n4", Change::join, {9, "n2", 1}}});
+  const History news{{"n4", Change::join, {9, "n2", 1}}};
+  lone.invoke<&Membership::merge>(news);
   const History after = lone.invoke<&Membership::history>();
   expect(after == before,
          "a merge leaves out what the disk has no room for; gossip brings it again",
@@ -322,6 +321,33 @@ TEST(membership, a_full_disk_refuses_a_change_whole) {
   lone.set_room(1 << 20);
   const Status add = lone.invoke<&Membership::add>(NodeId("n3"));
   expect(add.ok(), "there is room again: add n3 is done", said(add));
+  lone.invoke<&Membership::merge>(news);
+  const History both = lone.invoke<&Membership::history>();
+  expect(both.size() == before.size() + 2,
+         "n3, and n4 of which gossip brings the news again, are in the history", text(both));
+  passed();
+  a_nearly_full_disk_takes_only_what_fits();
+}
+
+/// Seeds are peers whether they are members or not, so they may be suspects all the time.
+void news_end_no_suspicion() {
+  Lone lone(only_membership("n1", 7, {"n2", "n9"}));
+  lone.start(true);
+  (void)lone.invoke<&Membership::add>(NodeId("n2"));
+  const auto both_are = [&](const std::string& why) {
+    const std::vector<NodeId> found = lone.invoke<&Membership::suspects>();
+    const std::vector<NodeId> right{"n2", "n9"};
+    expect(found == right, "the suspects are " + list(right) + ": " + why, list(found));
+  };
+  lone.invoke<&Membership::peer_silent>(NodeId("n2"));
+  lone.invoke<&Membership::peer_silent>(NodeId("n9"));
+  both_are("both seeds were silent, the member n2 and n9, which is none");
+  lone.invoke<&Membership::merge>(History{{"n2", Change::leave, {8, "n3", 1}}});
+  both_are("that n2 was removed is no answer of it, and as a seed it is a peer still");
+  lone.invoke<&Membership::merge>(History{{"n2", Change::join, {9, "n3", 1}}});
+  both_are("that n2 was added again is no answer of it");
+  (void)lone.invoke<&Membership::add>(NodeId("n9"));
+  both_are("that n9 is a member now is no answer of it");
 }
 
 TEST(membership, suspicion_follows_own_requests_only) {
@@ -361,6 +387,8 @@ TEST(membership, suspicion_follows_own_requests_only) {
   lone.invoke<&Membership::peer_answered>(NodeId("n10"));
   lone.invoke<&Membership::peer_answered>(NodeId("n4"));
   suspects_are({}, "all have answered since");
+  passed();
+  news_end_no_suspicion();
 }
 
 }  // namespace
