@@ -118,6 +118,9 @@ TEST(versioning, order_of_two_clocks_is_one_of_four) {
   }
   judge_compare(lone, clock({{"Sx", 2}, {"Sy", 1}}), clock({{"Sx", 1}, {"Sy", 2}}));
   judge_compare(lone, clock({{"Sx", 9}}), clock({{"Sx", 10}}));
+  constexpr std::uint64_t kTwoTo32 = std::uint64_t{1} << 32;  // counters have 64 bits
+  judge_compare(lone, clock({{"Sx", kTwoTo32}}), clock({{"Sx", 2}}));
+  judge_compare(lone, clock({{"Sx", kTwoTo32 - 1}}), clock({{"Sx", kTwoTo32 / 2 - 1}}));
 }
 
 TEST(versioning, actor_that_is_not_named_has_counted_nothing) {

@@ -19,6 +19,7 @@ TEST(versioning, two_puts_with_one_context_through_one_coordinator_are_siblings)
   const Reading read1 = key.read(d1);
   const Replica d2 = key.put(d1, read1, kSx);
   const Replica both = key.put(d2, read1, kSx);
+  key.judge_last(both, read1, {kSx, 3});
   const Replica elsewhere = key.merge(d2, both);
   (void)key.merge(elsewhere, d1);
   const Replica one = key.put(both, key.read(d2), kSx);  // had seen the one, not the other

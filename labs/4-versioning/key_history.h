@@ -12,6 +12,7 @@
 
 #include "node/local_store.h"
 #include "sim/check.h"
+#include "sim/retell.h"
 #include "versioning_words.h"
 
 namespace dynamo::sim {
@@ -78,6 +79,27 @@ class KeyHistory {
     judge(both, "a replica with " + told(a.live) + " and one with " + told(b.live) + " merge" +
                     replaced_words(both));
     return both;
+  }
+
+  /// What the last put or delete has made, in `after`: its dot must be `dot`.
+  void judge_last(const Replica& after, const Reading& reading, const Dot& dot) const {
+    const std::string actual = "the state is " + text(after.state);
+    const auto& versions = after.state.versions;
+    const auto made = std::find_if(versions.begin(), versions.end(),
+                                   [&](const ObjectVersion& one) { return one.dot == dot; });
+    if (made == versions.end()) {
+      violation("the new version's dot is " + text(dot) +
+                    ": one more than the largest number that what was held, or the context, "
+                    "counts for this actor",
+                actual);
+    }
+    if (canonical(made->seen) != reading.context) {
+      violation("`seen` of " + text(dot) + " is the context of the put: " + text(reading.context),
+                actual);
+    }
+    if (made->stamp != stamp(last_)) {
+      violation(text(dot) + " keeps the stamp that it came with", "it has another one");
+    }
   }
 
   /// How stamps are made; all different. As if made one after another by one good clock.
@@ -150,5 +172,26 @@ class KeyHistory {
   WriteId last_ = 0;
   std::set<WriteId> deletes_;
 };
+
+/// Any bytes are a value, and so are none: only a delete makes a tombstone.
+inline void judge_values(Lone& lone, const Actor& actor) {
+  using namespace std::string_literals;
+  const std::vector<std::pair<std::string, std::string>> values = {
+      {"an empty one", ""s},
+      {"9 bytes, a zero among them", "milk\0eggs"s},
+      {"3 bytes", "\xff\n "s}};
+  for (const auto& [words, value] : values) {
+    const KeyState put = lone.invoke<&Versioning::write>(
+        KeyState{}, VectorClock{}, actor, std::optional(value), Stamp{5, "n1", 1, 1});
+    const KeyState merged = lone.invoke<&Versioning::merge>(KeyState{}, put);
+    for (const KeyState& state : {put, merged}) {
+      if (state.versions.size() == 1 && state.versions.front().value == value) continue;
+      const auto found = state.versions.empty() ? std::nullopt : state.versions.front().value;
+      violation("a value is kept as it was put: " + words,
+                found ? "it has " + std::to_string(found->size()) + " bytes" : "it is a tombstone");
+    }
+  }
+  passed();
+}
 
 }  // namespace dynamo::sim
