@@ -18,13 +18,13 @@ std::string text(const WriteReply& reply) {
 
 TEST(replication, an_owner_executes_a_write_at_once_with_the_stamp_it_carries) {
   OneNode node;
-  for (const bool remove : {false, true}) {
-    const std::string key = node.key(true, remove ? 1 : 0);
-    const auto value = remove ? std::nullopt : std::optional<std::string>("milk");
-    const Write write = write_of(node.known(), key, value, 1);
-    Write mine = write;
-    mine.id.sequence = remove ? 2 : 1;
-    const WriteReply reply = node.ask(mine);
+  const std::vector<std::optional<std::string>> values = {"milk", std::nullopt, ""};
+  for (std::size_t i = 0; i < values.size(); ++i) {  // a put, a delete, a put of an empty value
+    const std::string key = node.key(true, i);
+    const auto& value = values[i];
+    Write write = write_of(node.known(), key, value, 1);
+    write.id.sequence = i + 1;
+    const WriteReply reply = node.ask(write);
     if (!reply.mine || !reply.status.ok()) {
       violation("n1 is on the preference list " + list(node.owners(key)) + " of " + key +
                     ", so it executes the Write and answers: mine, done",
@@ -72,8 +72,10 @@ TEST(replication, an_update_is_merged_and_confirmed_by_its_hash) {
   const std::string key = node.key(true);
   const std::string other = node.key(false);
   const State state = written("milk", stamp(1));
-  const UpdateReply reply =
-      node.ask(Update{node.known(), {copy_of(key, state), copy_of(other, state)}});
+  const std::string unheld = node.key(true, 1);
+  // What n1 cannot confirm stands before what it can.
+  const UpdateReply reply = node.ask(
+      Update{node.known(), {copy_of(other, state), offer_of(unheld, state), copy_of(key, state)}});
   const auto held = node.held(key);
   if (!held || !(held->state == state)) {
     violation("n1 is an owner of " + key + ": it keeps the state that the Update carries",

@@ -116,14 +116,10 @@ TEST(replication, a_write_walks_the_list_in_order_suspects_last) {
   }
 }
 
-TEST(replication, an_owner_executes_what_its_own_client_asks) {
-  OneNode node;
-  std::string key;
-  for (std::size_t i = 0; key.empty(); ++i) {
-    if (node.owners(node.key(true, i)).back() == "n1") key = node.key(true, i);
-  }
-  node.lone.say("n1 is the last of the owners " + list(node.owners(key)) + " of " + key);
-  const auto outcome = node.lone.request("n1", client_write(key, "milk", 1));
+/// n1 takes its own client's put, and is an owner of `key`.
+void expect_executed(OneNode& node, const std::string& key, const std::string& value,
+                     std::uint64_t number) {
+  const auto outcome = node.lone.request("n1", client_write(key, value, number));
   if (!node.sent<Write>().empty()) {
     violation("an owner, wherever on the list, executes a client's put itself",
               "n1 hands it to " + node.sent<Write>().front().first.to);
@@ -132,9 +128,22 @@ TEST(replication, an_owner_executes_what_its_own_client_asks) {
     violation("n1 has written it, and tells the client in the same handler: done, needed 1, got 1",
               told(outcome));
   }
-  if (node.value(key) != "[milk]") {
-    violation("when the client is told, n1's disk holds [milk]", "it holds " + node.value(key));
+  if (node.value(key) != "[" + value + "]") {
+    violation("when the client is told, n1's disk holds [" + value + "]" +
+                  (value.empty() ? ": the client put an empty value, and deleted nothing" : ""),
+              "it holds " + node.value(key));
   }
+}
+
+TEST(replication, an_owner_executes_what_its_own_client_asks) {
+  OneNode node;
+  std::string key;
+  for (std::size_t i = 0; key.empty(); ++i) {
+    if (node.owners(node.key(true, i)).back() == "n1") key = node.key(true, i);
+  }
+  node.lone.say("n1 is the last of the owners " + list(node.owners(key)) + " of " + key);
+  expect_executed(node, key, "milk", 1);
+  expect_executed(node, key, "", 2);  // no delete
 }
 
 /// n1 and five more are members, n7 and n8 were removed; nobody owns everything.
@@ -280,6 +289,17 @@ TEST(replication, a_read_asks_suspects_last) {
     violation(owners[2] + " is an owner and surely has nothing: there is no such key",
               told(get->outcome));
   }
+  const State state = written("milk", stamp(1));
+  const NodeId& holder = searched.members.back();
+  (void)Get(node, ClientRead{searched.key},
+            [](const NodeId&) { return Says<ReadReply>(kSilence); });
+  node.lone.say("nobody has answered n1; now " + holder + ", no owner, is back, and has the key");
+  expect_found(Get(node, ClientRead{searched.key},
+                   [&](const NodeId& host) -> Says<ReadReply> {
+                     if (host != holder) return kRefusal;
+                     return ReadReply{node.known(), Holding::found, state, false};
+                   }),
+               state, "a suspect is asked last, not never, whether it is an owner or not");
 }
 
 TEST(replication, absent_under_another_history_says_nothing) {
