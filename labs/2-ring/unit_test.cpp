@@ -99,6 +99,7 @@ TEST(ring, token_walk_ends_after_one_round) {
     for (const std::size_t count : {0, 1, 5, 6, 1000}) {
       judge_successors(lone, names(hosts), KeyHash{1} << 63, count);
     }
+    judge_successors(lone, names(hosts), KeyHash{1} << 63, ~std::size_t{0});
   }
 }
 
@@ -179,6 +180,8 @@ TEST(ring, no_members_own_nothing_and_the_first_owns_all) {
           balance_wrong(owners_after(lone, {join("n5", 1)}), q, {"n5"}));
     const std::vector<NodeId> list = lone.invoke<&Ring::preference_list>(q - 1);
     if (list != Owners{"n5"}) violation("the only host keeps every key: [n5]", text(list));
+    judge("nothing of an older ring stays: without events nobody owns a vnode",
+          balance_wrong(owners_after(lone, {}), q, {}));
     judge("when the last host has left, nobody owns a vnode",
           balance_wrong(owners_after(lone, {join("n5", 1), leave("n5", 2)}), q, {}));
     const std::vector<NodeId> none = lone.invoke<&Ring::preference_list>(0);
@@ -361,12 +364,18 @@ TEST(ring, preference_list_is_the_first_n_distinct_hosts_of_the_walk) {
   Random random(9);
   using Case = std::tuple<std::uint32_t, std::uint32_t, std::size_t>;  // Q, N, fewest members
   for (const auto& [q, n, least] :
-       std::vector<Case>{{8, 3, 4}, {16, 3, 6}, {64, 1, 6}, {100, 3, 6}, {128, 5, 6}}) {
+       std::vector<Case>{{8, 3, 4},
+                         {16, 3, 6},
+                         {64, 1, 6},
+                         {100, 3, 6},
+                         {128, 5, 6},
+                         {512, 3, 70},      // more hosts than a word has bits
+                         {512, 70, 75}}) {  // and lists that are long
     Lone lone(ring_of(q, n));
     Churn churn(random, "n", least, 2 * least);
     for (int round = 0; round < (q < 16 ? 12 : 3); ++round) {  // small ones make short stories
       passed();
-      for (int i = 0; i < 10; ++i) churn.step();
+      for (int i = 0; i < 10 || churn.members().size() < least; ++i) churn.step();
       const Owners owners = owners_after(lone, churn.events());
       judge("each vnode belongs to a member", ownership_wrong(owners, q, churn.members()));
       std::vector<std::tuple<VnodeId>> vnodes;
