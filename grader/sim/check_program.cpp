@@ -153,7 +153,8 @@ class Reporter final : public testing::EmptyTestEventListener {
     if (thrown_) return checks.trouble("the check itself went wrong: " + broken_);
     if (test.result()->Skipped()) return checks.trouble("the check skipped itself");
     if (!broken_.empty()) {
-      const std::string message = tell(checks.steps().told(), {"", broken_});
+      const StoryEnd end{"", broken_};
+      const std::string message = tell(checks.steps().told(end), end);
       Replay replay;
       replay.kind = "unit";
       replay.message = message;

@@ -38,16 +38,16 @@ void UnitSteps::forget_oldest() {
   last_.pop_front();
 }
 
-void UnitSteps::add(Words words, const StepBy& who) {
+void UnitSteps::add(Words words, const StepBy& who, Data data) {
   if (last_.size() == kMost) forget_oldest();
-  last_.push_back({std::move(words), nullptr, Duration(0), who});
+  last_.push_back({std::move(words), nullptr, std::move(data), Duration(0), who});
 }
 
 void UnitSteps::add_time(const StepBy& who, Duration time) {
   if (time <= Duration(0)) return;
   const bool goes_on = !last_.empty() && last_.back().time > Duration(0) && !last_.back().result &&
                        last_.back().who.number == who.number;
-  if (!goes_on) add([] { return std::string(); }, who);
+  if (!goes_on) add([](const KeySet&) { return std::string(); }, who);
   last_.back().time += time;
 }
 
@@ -72,29 +72,39 @@ void UnitSteps::passed(std::size_t kept) {
   for (; last_.size() > kept; ++dropped_) last_.pop_front();
 }
 
-std::string UnitSteps::told(const UnitStep& step, bool several) {
+std::string UnitSteps::told(const UnitStep& step, bool several, const KeySet& about) {
   constexpr std::size_t kColumns = 100;  // what came of a longer step has a line of its own
   std::string words = step.who.name;
   if (words.empty() && several && step.who.number > 1) {
     words = "node no. " + std::to_string(step.who.number);
   }
-  words += (words.empty() ? "" : ": ") + step.words();
+  words += (words.empty() ? "" : ": ") + step.words(about);
   if (step.time > Duration(0)) words += json::text(json::to(step.time)) + " ms pass";
-  const std::string result = step.result ? step.result() : "";
+  const std::string result = step.result ? step.result(about) : "";
   if (!result.empty() && words.size() + result.size() > kColumns) words += "\n    ";
   return words + result;
 }
 
-UnitStory UnitSteps::told() const {
+UnitStory UnitSteps::told(const StoryEnd& end) const {
+  constexpr std::size_t kFewKeys = 3;  // an end that names more is about none of them
   std::set<std::size_t> nodes;
   for (const auto* steps : {&first_, &last_}) {
     for (const UnitStep& step : *steps) nodes.insert(step.who.number);
   }
   nodes.erase(0);
+  std::vector<std::string> data;
+  data.reserve(last_.size());
+  for (const UnitStep& step : last_) data.push_back(step.data ? step.data() : "");
+  KeySet keys = keys_named(data, end);
+  if (keys.size() > kFewKeys) keys.clear();
   UnitStory story;
   story.before = dropped_;
-  for (const UnitStep& step : first_) story.first.push_back(told(step, nodes.size() > 1));
-  for (const UnitStep& step : last_) story.steps.push_back(told(step, nodes.size() > 1));
+  for (const UnitStep& step : first_) story.first.push_back(told(step, nodes.size() > 1, {}));
+  for (std::size_t i = 0; i < last_.size(); ++i) {
+    const bool of_key = names_key(data[i], keys);
+    if (of_key) story.of_key.insert(i);
+    story.steps.push_back(told(last_[i], nodes.size() > 1, of_key ? keys : KeySet()));
+  }
   return story;
 }
 
@@ -102,7 +112,7 @@ void passed(std::size_t kept) { Checks::here().steps().passed(kept); }
 
 void retell(std::size_t steps, const std::string& words) {
   UnitSteps::Words told;
-  if (!words.empty()) told = [words] { return words; };
+  if (!words.empty()) told = [words](const KeySet&) { return words; };
   Checks::here().steps().retell(steps, std::move(told));
 }
 

@@ -43,8 +43,10 @@ struct StepBy {
 /// What unit checks did, to be told if the test fails; put in words only then.
 class UnitSteps {
  public:
-  using Words = std::function<std::string()>;
-  void add(Words words, const StepBy& who = {});
+  using Words = std::function<std::string(const KeySet& about)>;
+  using Data = std::function<std::string()>;
+  /// `data`: what it says, as JSON; so it is found if the story's end is about a key in it.
+  void add(Words words, const StepBy& who = {}, Data data = nullptr);
   /// More words for the last step: what came of it.
   void add_result(Words words);
   /// Time that passes there; together with what has just passed.
@@ -54,19 +56,20 @@ class UnitSteps {
   /// All but the last `kept` were right, and have no part in what comes: they are only counted.
   void passed(std::size_t kept);
   void clear();
-  UnitStory told() const;
+  UnitStory told(const StoryEnd& end) const;
 
  private:
-  static constexpr std::size_t kMost = 40;  ///< A story is short; loops of checks are not.
-  static constexpr std::size_t kFirst = 3;  ///< Kept beside the last ones.
+  static constexpr std::size_t kMost = 1000;  ///< A story is short; loops of checks are not.
+  static constexpr std::size_t kFirst = 3;    ///< Kept beside the last ones.
   struct UnitStep {
     Words words;
     Words result;
+    Data data;
     Duration time{0};  ///< Of a step that is nothing but time.
     StepBy who;
   };
   void forget_oldest();
-  static std::string told(const UnitStep& step, bool several);
+  static std::string told(const UnitStep& step, bool several, const KeySet& about);
 
   std::deque<UnitStep> first_;  ///< Only while none is dropped before them.
   std::deque<UnitStep> last_;

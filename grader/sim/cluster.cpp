@@ -102,8 +102,12 @@ void restart_all(World& world, const std::vector<NodeId>& nodes) {
 }
 
 std::string list(const std::vector<NodeId>& names) {
+  constexpr std::size_t kMost = 30;
+  constexpr std::size_t kShown = 24;
+  const std::size_t shown = names.size() > kMost ? kShown : names.size();
   std::string text;
-  for (const NodeId& name : names) text += (text.empty() ? "" : ", ") + name;
+  for (std::size_t i = 0; i < shown; ++i) text += (text.empty() ? "" : ", ") + names[i];
+  if (shown < names.size()) text += ", … " + std::to_string(names.size() - shown) + " more";
   return "[" + text + "]";
 }
 

@@ -33,7 +33,7 @@ std::vector<NodeId> members(World& world, const NodeId& node);
 /// hurt. One that runs, and is not to die soon, is killed first, which is optional.
 void restart_all(World& world, const std::vector<NodeId>& nodes = {});
 
-/// "[n1, n2, n4]", for `actual`.
+/// "[n1, n2, n4]", for `actual`; of more than 30 the first 24, and how many more there are.
 std::string list(const std::vector<NodeId>& names);
 
 /// Liveness. Waits until `wrong` says "", or throws Violation: expected `what` within that virtual

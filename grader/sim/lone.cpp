@@ -41,7 +41,9 @@ struct Lone::State {
   StepBy who;               ///< How the story names it.
   bool host_died = false;   ///< And began anew, without this node.
 
-  void tell(UnitSteps::Words words) { Checks::here().steps().add(std::move(words), who); }
+  void tell(UnitSteps::Words words, UnitSteps::Data data = nullptr) {
+    Checks::here().steps().add(std::move(words), who, std::move(data));
+  }
 
   Moment moment() {
     const Key key = Key(Checks::here().options().seed, Draw::handler).with(starts).with(++handlers);
@@ -94,7 +96,7 @@ struct Lone::State {
                         [&](const auto& timer) { return timer.second == TimerId{effect.id}; });
           break;
         case Effect::Kind::note:
-          tell([text = effect.bytes] { return "it notes: " + text; });
+          tell([text = effect.bytes](const KeySet&) { return "it notes: " + text; });
           break;
       }
     }
@@ -104,17 +106,20 @@ struct Lone::State {
   void tell_reply(RequestToken token, const std::string& bytes) {
     const auto type = asked.find(token);
     if (type == asked.end()) return;
-    const auto words = [type = type->second, bytes] {
+    const auto words = [type = type->second, bytes](const KeySet& about) {
       const std::string said =
-          in_words(message_to_json(type, true, bytes).value_or("malformed"), 140);
+          in_words(message_to_json(type, true, bytes).value_or("malformed"), 140, about);
       return said.empty() ? "done" : said;
     };
     if (token == asking) {
-      Checks::here().steps().add_result([words] { return " → " + words(); });
+      Checks::here().steps().add_result(
+          [words](const KeySet& about) { return " → " + words(about); });
     } else {
-      tell([words, type = type->second] {
-        return "it answers the " + name_of_message(type) + ": " + words();
-      });
+      tell(
+          [words, type = type->second](const KeySet& about) {
+            return "it answers the " + name_of_message(type) + ": " + words(about);
+          },
+          [type = type->second, bytes] { return message_to_json(type, true, bytes).value_or(""); });
     }
   }
 
@@ -132,19 +137,20 @@ struct Lone::State {
 namespace {
 
 /// What a request says: " {vnode 3, paths [0, 7]}"
-std::string request_words(const Lone::Call& call) {
+std::string request_words(const Lone::Call& call, const KeySet& about) {
   constexpr std::size_t kMost = 100;
   const std::string text = message_to_json(call.type, false, call.bytes).value_or("");
-  const std::string told = text.empty() ? "" : in_words(text, kMost);
+  const std::string told = text.empty() ? "" : in_words(text, kMost, about);
   return told.empty() ? "" : " {" + told + "}";
 }
 
 /// How a call ends: "is answered: …"
-std::string outcome_words(const Lone::Call& call, const Result<std::string>& outcome) {
+std::string outcome_words(const Lone::Call& call, const Result<std::string>& outcome,
+                          const KeySet& about) {
   constexpr std::size_t kMost = 100;
   if (!outcome.ok()) return "ends: " + name_of(outcome.error().code);
   const auto text = message_to_json(call.type, true, outcome.value());
-  const std::string told = in_words(text.value_or("malformed"), kMost);
+  const std::string told = in_words(text.value_or("malformed"), kMost, about);
   return "is answered: " + (told.empty() ? "done" : told);
 }
 
@@ -231,12 +237,17 @@ void Lone::end_call(CallId id, const Result<std::string>& outcome) {
                                  [&](const Call& c) { return c.id == id; });
   if (call == state_->calls.end())
     throw std::logic_error("the check ends a call that the node did not make");
-  state_->tell([call = *call, outcome] {
+  const auto words = [call = *call, outcome](const KeySet& about) {
     constexpr std::size_t kColumns = 140;  // else how it ends has a line of its own
     const std::string asked =
-        "its " + name_of_message(call.type) + " to " + call.to + request_words(call);
-    const std::string ends = outcome_words(call, outcome);
+        "its " + name_of_message(call.type) + " to " + call.to + request_words(call, about);
+    const std::string ends = outcome_words(call, outcome, about);
     return asked + (asked.size() + ends.size() > kColumns ? "\n     " : " ") + ends;
+  };
+  state_->tell(words, [call = *call, outcome] {
+    const std::string answer = outcome.ok() ? outcome.value() : "";
+    return "[" + message_to_json(call.type, false, call.bytes).value_or("null") + "," +
+           message_to_json(call.type, true, answer).value_or("null") + "]";
   });
   state_->calls.erase(call);
   state_->host->call_ended(state_->slot, state_->moment(), id, outcome);
@@ -246,7 +257,7 @@ void Lone::end_call(CallId id, const Result<std::string>& outcome) {
 std::uint64_t Lone::allocations() const { return state_->host->allocations(); }
 
 void Lone::say(const std::string& step) {
-  state_->tell([step] { return step; });
+  state_->tell([step](const KeySet&) { return step; });
 }
 
 std::vector<std::string> Lone::map_raw(MethodId method, const std::vector<std::string>& args) {
@@ -254,11 +265,12 @@ std::vector<std::string> Lone::map_raw(MethodId method, const std::vector<std::s
   if (args.empty()) return results;
   for (const std::string& call : args)
     state_->host->invoke(state_->slot, state_->moment(), method, call);
-  state_->tell([method, first = args.front(), count = args.size()] {
+  const auto words = [method, first = args.front(), count = args.size()](const KeySet& about) {
     const std::string call =
-        method_name(method) + arguments_in_words(arguments_text(method, first), 130);
+        method_name(method) + arguments_in_words(arguments_text(method, first), 130, about);
     return count == 1 ? call : std::to_string(count) + " calls, the first of them " + call;
-  });
+  };
+  state_->tell(words, [method, first = args.front()] { return arguments_text(method, first); });
   for (Handled& handled : state_->cross()) {
     if (!handled.result) {
       violation(method_name(method) + "() answers",
@@ -267,8 +279,8 @@ std::vector<std::string> Lone::map_raw(MethodId method, const std::vector<std::s
     results.push_back(std::move(*handled.result));
   }
   if (args.size() == 1) {
-    Checks::here().steps().add_result([method, result = results.front()] {
-      const std::string answer = in_words(result_text(method, result), 140);
+    Checks::here().steps().add_result([method, result = results.front()](const KeySet& about) {
+      const std::string answer = in_words(result_text(method, result), 140, about);
       return answer == "done" ? "" : " → " + answer;
     });
   }
@@ -277,12 +289,13 @@ std::vector<std::string> Lone::map_raw(MethodId method, const std::vector<std::s
 
 RequestToken Lone::ask_raw(const NodeId& from, MessageType type, const std::string& bytes) {
   const RequestToken token = ++state_->tokens;
-  state_->tell([from, type, bytes] {
+  const auto words = [from, type, bytes](const KeySet& about) {
     const std::string name = name_of_message(type);
     const bool vowel = name.find_first_of("AEIOU") == 0;
     return (vowel ? "an " : "a ") + name + " from " + (from == "client" ? "a client" : from) +
-           ": " + in_words(message_to_json(type, false, bytes).value_or("malformed"), 130);
-  });
+           ": " + in_words(message_to_json(type, false, bytes).value_or("malformed"), 130, about);
+  };
+  state_->tell(words, [type, bytes] { return message_to_json(type, false, bytes).value_or(""); });
   state_->asked[token] = type;
   state_->asking = token;
   state_->host->request(state_->slot, state_->moment(), token, from, type, bytes);

@@ -243,7 +243,8 @@ void once_more(const Plan& plan, const std::function<std::string(World& world)>&
 void violation(const std::string& expected, const std::string& actual) {
   if (scenario_at_work()) throw Violation(expected, actual);
   Checks& checks = Checks::here();
-  const std::string message = tell(checks.steps().told(), {expected, actual});
+  const StoryEnd end{expected, actual};
+  const std::string message = tell(checks.steps().told(end), end);
   Replay replay;
   replay.kind = "unit";
   replay.message = message;

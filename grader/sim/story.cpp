@@ -96,26 +96,27 @@ bool looked_before(const std::vector<Step>& steps, std::size_t i) {
 
 /// What the story's end is about.
 struct Topic {
-  bool store = false;          ///< Clients ask for keys.
-  std::set<std::string> keys;  ///< Those that the end names.
-
-  /// Whether a client asks for one of them, or a message carries one.
-  bool names_key(const Step& step) const {
-    return std::any_of(keys.begin(), keys.end(), [&](const std::string& key) {
-      return step.data.find(json::text(Json(key))) != step.data.npos;
-    });
-  }
+  bool store = false;  ///< Clients ask for keys.
+  KeySet keys;         ///< Those that the end names.
 };
+
+Topic topic_of(const std::vector<Step>& steps, const StoryEnd& end) {
+  std::vector<std::string> asked;
+  for (const Step& step : steps) {
+    if (step.kind == Step::Kind::client) asked.push_back(step.data);
+  }
+  return {!asked.empty(), keys_named(asked, end)};
+}
 
 Line line_of(const std::vector<Step>& steps, std::size_t i, Mark mark, const Topic& topic) {
   using Kind = Step::Kind;
   const Step& step = steps[i];
   Line line;
   line.at = step.at;
-  line.text = step_words(step);
+  line.of_key = names_key(step.data, topic.keys);
+  line.text = step_words(step, line.of_key ? topic.keys : KeySet());
   line.of_client = step.kind == Kind::client || step.kind == Kind::told;
   line.writes = line.of_client && step.message != "get";
-  line.of_key = topic.names_key(step);
   name_link(line, step);
   const auto counted = [&](const std::string& plural) { line.text = plural; };
   switch (step.kind) {
@@ -255,8 +256,7 @@ Line again(const Step& step) {
 
 std::vector<Line> lines_of(const std::vector<Step>& steps, const StoryEnd& end) {
   const std::vector<Mark> marks = mark_events(steps);
-  const auto asks = [](const Step& step) { return step.kind == Step::Kind::client; };
-  const Topic topic{std::any_of(steps.begin(), steps.end(), asks), keys_named(steps, end)};
+  const Topic topic = topic_of(steps, end);
   std::vector<Line> lines;
   for (std::size_t i = 0; i < steps.size(); ++i) {
     if (const Beginning* beginning = beginning_at(steps, i)) {

@@ -1,9 +1,11 @@
 // A failure told in words, for somebody who has never seen a distributed system.
 #pragma once
 
+#include <set>
 #include <string>
 #include <vector>
 
+#include "sim/message_words.h"
 #include "sim/plan.h"
 #include "sim/trace.h"
 
@@ -24,20 +26,19 @@ std::string tell(const std::vector<Step>& steps, const StoryEnd& end);
 /// "seed 17, 5 nodes, gossip every 1000 ms, …": all that it takes to have the same run again.
 std::string knobs(const Plan& plan);
 
-/// A message in words: long lists are cut (histories at the front), digests shortened,
-/// events told as "n4 joins (7@n1)", places of an active list as "n2 for n5".
-/// `text` is JSON; what is none comes back as it is, cut at `most` characters.
-std::string in_words(const std::string& text, std::size_t most = 160);
-
-/// A JSON list as the arguments of a call: "(n2, [n1, n3])".
-std::string arguments_in_words(const std::string& text, std::size_t most = 160);
-
 /// What a unit check did: the first steps, and the last, after `before` others.
 struct UnitStory {
   std::vector<std::string> first;  ///< How it began, if that is told.
   std::size_t before = 0;
-  std::vector<std::string> steps;  ///< Each of one line or two.
+  std::vector<std::string> steps;     ///< Each of one line or two.
+  std::set<std::size_t> of_key = {};  ///< Those of `steps` that name a key that the end is about.
 };
+
+/// The keys that a story's end names, of those that `data` (messages as JSON) is about.
+KeySet keys_named(const std::vector<std::string>& data, const StoryEnd& end);
+
+/// Whether `data`, JSON, names one of them.
+bool names_key(const std::string& data, const KeySet& keys);
 
 /// Numbered lines for the unit checks (at most about 25).
 std::string tell(const UnitStory& story, const StoryEnd& end);

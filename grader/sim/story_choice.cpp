@@ -1,4 +1,5 @@
 // Which lines of a story are told, and what is said of the others.
+#include <algorithm>
 #include <functional>
 
 #include "core/json.h"
@@ -51,6 +52,15 @@ bool names(const std::string& text, const std::string& key) {
   return false;
 }
 
+/// All that a field "key" holds, however deep.
+void collect_keys(const Json& value, KeySet& keys) {
+  if (!value.is_structured()) return;
+  for (const auto& [name, item] : value.items()) {
+    if (name == "key" && item.is_string()) keys.insert(item.get<std::string>());
+    collect_keys(item, keys);
+  }
+}
+
 }  // namespace
 
 void Gap::add(const Line& line) {
@@ -96,18 +106,20 @@ void choose(std::vector<Line>& lines) {
   }
 }
 
-std::set<std::string> keys_named(const std::vector<Step>& steps, const StoryEnd& end) {
-  std::set<std::string> asked;
-  for (const Step& step : steps) {
-    if (step.kind != Step::Kind::client) continue;
-    const Json data = json::parse(step.data);
-    if (data.is_object()) asked.insert(data.value("key", std::string()));
-  }
-  std::set<std::string> named;
+KeySet keys_named(const std::vector<std::string>& data, const StoryEnd& end) {
+  KeySet asked;
+  for (const std::string& text : data) collect_keys(json::parse(text), asked);
+  KeySet named;
   for (const std::string& key : asked) {
     if (!key.empty() && (names(end.actual, key) || names(end.expected, key))) named.insert(key);
   }
   return named;
+}
+
+bool names_key(const std::string& data, const KeySet& keys) {
+  return std::any_of(keys.begin(), keys.end(), [&](const std::string& key) {
+    return data.find(json::text(Json(key))) != data.npos;
+  });
 }
 
 }  // namespace dynamo::sim

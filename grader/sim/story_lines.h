@@ -66,9 +66,6 @@ class Gap {
 /// end is about (if it is about one), then by rank; and of equal lines the latest first.
 void choose(std::vector<Line>& lines);
 
-/// The keys of `steps`' clients that the end names.
-std::set<std::string> keys_named(const std::vector<Step>& steps, const StoryEnd& end);
-
 /// The last lines, with words that are too long for one broken into several.
 std::string ending(const StoryEnd& end);
 
@@ -82,8 +79,8 @@ std::string moment_words(Instant at);
 /// "delay 1 to 5 ms · loss 20 %", of a link's model as JSON.
 std::string link_model_words(const std::string& text);
 
-/// One step as a clause, without the moment.
-std::string step_words(const Step& step);
+/// One step as a clause, without the moment. What it says of the keys in `about` is not left out.
+std::string step_words(const Step& step, const KeySet& about = {});
 
 /// Whether a scenario's beginning that came to its end, and takes one line, begins at step `i`;
 /// which then becomes its last one.

@@ -126,9 +126,10 @@ inline std::string shown(const std::string& key) {
   return printable ? key : "a key of " + std::to_string(key.size()) + " bytes";
 }
 
-/// "a leaf with [cart1, cart2]", "an inner node with 16 children"
+/// "an empty leaf", "a leaf with [cart1, cart2]", "an inner node with 16 children"
 inline std::string text(const TreeNode& node) {
   if (!node.leaf) return "an inner node with " + std::to_string(node.children.size()) + " children";
+  if (node.copies.empty()) return "an empty leaf";
   std::vector<std::string> keys;
   for (const Copy& copy : node.copies) keys.push_back(shown(copy.key));
   if (keys.size() <= kLeafKeys) return "a leaf with " + list(keys);

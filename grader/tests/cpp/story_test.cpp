@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include "core/json.h"
+#include "sim/checks.h"
 #include "sim/trace.h"
 
 namespace dynamo::sim {
@@ -115,6 +117,31 @@ TEST(Story, the_put_of_the_key_that_it_is_about_is_told_however_much_came_after)
   EXPECT_NE(told.find("n2 is killed"), std::string::npos) << told;
   EXPECT_NE(told.find("put cart0 = v"), std::string::npos) << "how it begins: " << told;
   EXPECT_EQ(told.find("put cart20 = v"), std::string::npos) << told;
+}
+
+TEST(Story, what_a_unit_check_did_to_the_key_that_it_is_about_is_told_with_the_key_in_long_lists) {
+  UnitSteps steps;
+  const auto update = [&](int first) {  // of ten keys
+    Json copies = Json::array();
+    for (int i = first; i < first + 10; ++i) {
+      copies.push_back({{"key", "cart" + std::to_string(i)}, {"hash", "?"}, {"state", "milk"}});
+    }
+    const std::string text = json::text(Json{{"copies", copies}});
+    steps.add([text](const KeySet& about) { return "an Update: " + in_words(text, 60, about); }, {},
+              [text] { return text; });
+    steps.add([first](const KeySet&) { return std::string(1 + first / 10, 'x') + " happens"; });
+  };
+  for (int first = 0; first < 400; first += 10) update(first);
+  const StoryEnd about_one{"n1 holds [tea] for cart107", "it holds [milk]"};
+  const std::string told = tell(steps.told(about_one), about_one);
+  EXPECT_NE(told.find("an Update: copies [cart100, cart101, cart107 milk, … 7 more]\n"), told.npos)
+      << told;
+  EXPECT_EQ(told.find("  1. an Update: copies [cart0, cart1, … 8 more]\n  2. x happens\n"), 0U)
+      << told;
+  EXPECT_NE(told.find(" happens\n  expected: n1 holds"), told.npos) << "the last step: " << told;
+  EXPECT_EQ(told.find("cart50,"), told.npos) << "of another key: " << told;
+  const StoryEnd about_none{"n1 goes on", "it ends"};
+  EXPECT_EQ(tell(steps.told(about_none), about_none).find("cart107"), told.npos);
 }
 
 TEST(Story, steps_before_the_last_ones_are_counted) {
