@@ -37,6 +37,27 @@ bool tell_group(std::vector<Line>& lines, std::size_t most,
   return true;
 }
 
+bool of_write(const Line& line) { return line.of_key && line.of_client && line.writes; }
+
+/// Before each write of the key that is told, the faults that it met: the nearest ones.
+void tell_before_writes(std::vector<Line>& lines, std::size_t most) {
+  constexpr std::size_t kNearest = 2;
+  for (std::size_t i = lines.size(); i-- > 0;) {
+    if (!lines[i].told || !of_write(lines[i])) continue;
+    std::size_t found = 0;
+    for (std::size_t k = i; k-- > 0 && found < kNearest;) {
+      if (lines[k].told && of_write(lines[k])) break;
+      if (lines[k].rank != 1 || lines[k].of_client) continue;
+      ++found;
+      if (lines[k].told) continue;
+      lines[k].told = true;
+      if (height(lines) <= most) continue;
+      lines[k].told = false;
+      return;
+    }
+  }
+}
+
 bool is_of_word(char c) {
   return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
 }
@@ -77,7 +98,8 @@ std::string Gap::text() const {
   for (const auto& [what, count] : counts_) {
     std::string noun = what;
     if (count == 1) {  // "1 call without an answer", "1 Gossip exchange without news"
-      for (const char* plural : {"exchanges", "messages", "calls", "gets"}) {
+      if (noun.rfind("gets that hear ", 0) == 0) noun.replace(0, 14, "get that hears");
+      for (const char* plural : {"exchanges", "messages", "calls"}) {
         const std::size_t at = noun.find(plural);
         if (at != noun.npos) noun.erase(at + std::string(plural).size() - 1, 1);
       }
@@ -94,8 +116,8 @@ void choose(std::vector<Line>& lines) {
     line.told = true;
     break;
   }
-  (void)tell_group(lines, kWritesOfKey,
-                   [](const Line& line) { return line.of_key && line.of_client && line.writes; });
+  (void)tell_group(lines, kWritesOfKey, of_write);
+  tell_before_writes(lines, kLines);
   const std::function<bool(const Line&)> groups[] = {
       [](const Line& line) { return line.rank == 1 && (line.of_key || !line.of_client); },
       [](const Line& line) { return line.rank == 1; },

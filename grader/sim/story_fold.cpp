@@ -53,7 +53,7 @@ void fold(std::vector<Line>& lines) {
 }
 
 void fold_turns(std::vector<Line>& lines) {
-  constexpr std::size_t kLongest = 6;
+  constexpr std::size_t kLongest = 12;
   constexpr std::size_t kFewest = 3;
   std::vector<std::string> shapes;
   shapes.reserve(lines.size());

@@ -63,7 +63,8 @@ class Gap {
 };
 
 /// Decides which lines are told, as many as there is room for: what was done to the key that the
-/// end is about (if it is about one), then by rank; and of equal lines the latest first.
+/// end is about (if it is about one), with the faults right before each write of it, then by rank;
+/// and of equal lines the latest first.
 void choose(std::vector<Line>& lines);
 
 /// The last lines, with words that are too long for one broken into several.
