@@ -205,7 +205,10 @@ std::string words(const Json& value, const KeySet& about) {
 }
 
 /// What the story is about may stand far behind.
-std::size_t room(std::size_t most, const KeySet& about) { return about.empty() ? most : 2 * most; }
+std::size_t room(std::size_t most, const KeySet& about) {
+  constexpr std::size_t kMore = 12;
+  return about.empty() ? most : most + kMore;
+}
 
 std::string cut_at(std::string told, std::size_t most) {
   if (told.size() <= most) return told;

@@ -8,7 +8,7 @@
 namespace dynamo::sim {
 
 /// Keys of the store that a story is about; mostly none, or one. Of a long list they are never left
-/// out, and a text that names them may be twice as long.
+/// out, and a text that names them may be somewhat longer.
 using KeySet = std::set<std::string>;
 
 /// A message in words: long lists are cut (histories at the front), digests shortened,

@@ -251,7 +251,7 @@ bool begins_something(const Step& step) {
 /// What changed nothing: counted, or not even that.
 Line again(const Step& step) {
   const bool get = step.kind == Step::Kind::client;
-  return plain_line(step.at, 0, get ? "gets that hear the same as the last one" : "");
+  return plain_line(step.at, 0, get ? "gets that hear the same again" : "");
 }
 
 std::vector<Line> lines_of(const std::vector<Step>& steps, const StoryEnd& end) {
