@@ -558,7 +558,8 @@ class Exchanges {
     auto next = asked.begin();
     for (const Copy& copy : copies) {
       while (next != asked.end() && next->key != copy.key) ++next;
-      if (next++ == asked.end()) return false;
+      if (next == asked.end()) return false;
+      ++next;
       if (!copy.state || hash_of(copy.key, *copy.state) != copy.hash) return false;
     }
     return true;
