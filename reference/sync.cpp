@@ -80,6 +80,7 @@ using Row = std::array<Summary, kFanout>;
 
 constexpr std::size_t kNumberBytes = 8;
 constexpr std::size_t kSummaryBytes = 3 * kNumberBytes;
+constexpr std::size_t kMarkBytes = kKept.size() + kNumberBytes;
 
 void append(std::string& bytes, std::uint64_t number, std::size_t size = kNumberBytes) {
   for (std::size_t i = size; i-- > 0;) bytes.push_back(static_cast<char>(number >> (8 * i)));
@@ -122,14 +123,15 @@ class Trees {
     if (kept_) return;
     erase_all(kRows);
     erase_all(kRoots);
+    memory_.emplace();
     for (const VnodeId vnode : store_.vnodes()) {
       set_root(vnode, build(vnode, ""));
-      mark();
     }
+    keep_on_disk();
   }
 
   TreeHash root(VnodeId vnode) const {
-    const auto bytes = env_.storage().get(kRoots, record_key(vnode));
+    const auto bytes = record(kRoots, record_key(vnode));
     return bytes ? summary_at(*bytes, 0).hash : TreeHash{};
   }
 
@@ -208,18 +210,18 @@ class Trees {
         std::accumulate(row.begin(), row.end(), std::uint64_t{0},
                         [](std::uint64_t sum, const Summary& child) { return sum + child.keys; });
     if (keys <= kLeafKeys) {
-      env_.storage().erase(kRows, record_key(vnode, path));
+      erase(kRows, record_key(vnode, path));
       return in_short(keys_below(vnode, path));
     }
     std::string bytes;
     for (const Summary& child : row) append(bytes, child);
-    env_.storage().put(kRows, record_key(vnode, path), bytes);
+    put(kRows, record_key(vnode, path), bytes);
     return {keys, hash_of_children(hashes(row))};
   }
 
   /// The row of an inner node; nothing stands where there is a leaf, or nothing.
   std::optional<Row> row_at(VnodeId vnode, const TreePath& path) const {
-    const auto bytes = env_.storage().get(kRows, record_key(vnode, path));
+    const auto bytes = record(kRows, record_key(vnode, path));
     if (!bytes) return std::nullopt;
     if (bytes->size() != kFanout * kSummaryBytes) {
       throw std::runtime_error("a row of a tree on disk is malformed");
@@ -231,16 +233,44 @@ class Trees {
 
   void set_root(VnodeId vnode, const Summary& tree) {
     const std::string key = record_key(vnode);
-    if (tree.keys == 0) return env_.storage().erase(kRoots, key);
+    if (tree.keys == 0) return erase(kRoots, key);
     std::string bytes;
     append(bytes, tree);
-    env_.storage().put(kRoots, key, bytes);
+    put(kRoots, key, bytes);
   }
 
   /// From now on the disk has trees. One without keys needs no mark, and stays empty.
   void mark() {
-    if (!kept_) env_.storage().put(kSpace, kKept, to_bytes(std::uint64_t{q_}));
+    if (kept_ || memory_) return;
+    env_.storage().put(kSpace, kKept, to_bytes(std::uint64_t{q_}));
     kept_ = true;
+  }
+
+  /// The first trees go to the disk, if they fit there. Else they stay in memory, and the next
+  /// start makes them again.
+  void keep_on_disk() {
+    std::size_t bytes = kMarkBytes;
+    for (const auto& [name, value] : *memory_) bytes += name.second.size() + value.size();
+    if (!memory_->empty() && !env_.storage().room(bytes)) return;
+    const auto first = *std::exchange(memory_, std::nullopt);
+    for (const auto& [name, value] : first) put(name.first, name.second, value);
+    if (!first.empty()) mark();
+  }
+
+  std::optional<std::string> record(std::string_view space, const std::string& key) const {
+    if (!memory_) return env_.storage().get(space, key);
+    const auto found = memory_->find({std::string(space), key});
+    return found == memory_->end() ? std::nullopt : std::optional(found->second);
+  }
+
+  void put(std::string_view space, const std::string& key, const std::string& bytes) {
+    if (!memory_) return env_.storage().put(space, key, bytes);
+    (*memory_)[{std::string(space), key}] = bytes;
+  }
+
+  void erase(std::string_view space, const std::string& key) {
+    if (!memory_) return env_.storage().erase(space, key);
+    memory_->erase({std::string(space), key});
   }
 
   void erase_all(std::string_view space) {
@@ -256,6 +286,8 @@ class Trees {
   const LocalStore& store_;
   const std::uint32_t q_;
   bool kept_ = false;  ///< The mark is on the disk.
+  /// Rows and roots, by space and key, if they did not fit on the disk when the node started.
+  std::optional<std::map<std::pair<std::string, std::string>, std::string>> memory_;
 };
 
 /// Bytes cost time: what was spent must be paid off, up to one burst, before more is spent.
