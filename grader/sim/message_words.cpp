@@ -204,10 +204,11 @@ std::string words(const Json& value, const KeySet& about) {
   return json::text(value);
 }
 
-/// What the story is about may stand far behind.
+/// What the story is about may stand far behind; but a line fits a screen.
 std::size_t room(std::size_t most, const KeySet& about) {
   constexpr std::size_t kMore = 12;
-  return about.empty() ? most : most + kMore;
+  constexpr std::size_t kMost = 130;
+  return about.empty() ? most : std::max(most, std::min(most + kMore, kMost));
 }
 
 std::string cut_at(std::string told, std::size_t most) {
