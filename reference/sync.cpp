@@ -184,6 +184,7 @@ class Trees {
   /// Of a leaf.
   static Summary in_short(const std::vector<Copy>& keys) {
     std::vector<StateHash> states;
+    states.reserve(keys.size());
     for (const Copy& copy : keys) states.push_back(copy.hash);
     return {keys.size(), hash_of_leaf(states)};
   }

@@ -302,7 +302,7 @@ struct QuorumNode : OneNode {
 /// A key that n1 owns, or not. Any bytes may stand in a key, also those that end a name elsewhere.
 inline std::string odd_key(QuorumNode& node, bool mine) {
   for (std::size_t i = 0;; ++i) {
-    const std::string key = std::string("a/b,c:d|e;f\0 n2 ", 16) + std::to_string(i);
+    std::string key = std::string("a/b,c:d|e;f\0 n2 ", 16) + std::to_string(i);
     const bool found = among(node.owners(key), "n1") == mine;
     retell(1, "");
     if (!found) continue;

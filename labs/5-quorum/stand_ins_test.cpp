@@ -90,7 +90,7 @@ TEST(quorum, a_stand_in_is_given_a_hint_that_names_the_owner) {
   QuorumNode node("sloppy");
   const std::string key = node.key(true);
   const std::vector<NodeId> others = node.others(key);
-  const NodeId dead = others[0];
+  const NodeId& dead = others[0];
   const std::vector<Placement> active = node.active(key, {dead});
   const auto place = std::find_if(active.begin(), active.end(),
                                   [&](const Placement& one) { return one.stands_in_for == dead; });
@@ -173,7 +173,7 @@ TEST(quorum, a_stand_in_that_is_silent_too_is_replaced_while_hosts_are_left) {
   QuorumNode node("sloppy");
   const std::string key = node.key(true);
   const std::vector<NodeId> others = node.others(key);
-  const NodeId dead = others[0];
+  const NodeId& dead = others[0];
   const auto stand_in_for = [&](const std::vector<NodeId>& suspects) {
     for (const Placement& place : node.active(key, suspects)) {
       if (place.stands_in_for == dead) return place.host;

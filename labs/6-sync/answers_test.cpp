@@ -12,6 +12,7 @@ using namespace dynamo::sim;
 
 std::string numbers(const std::vector<VnodeId>& vnodes) {
   std::vector<std::string> names;
+  names.reserve(vnodes.size());
   for (const VnodeId vnode : vnodes) names.push_back(std::to_string(vnode));
   return list(names);
 }

@@ -56,7 +56,7 @@ inline std::string key_at(KeyHash hash) {
   // x == y ^ ((y >> 35) + 8): the upper 29 bits of the second term are 0.
   x = x ^ ((x >> 35) + 8);
   x = crowded::before_turns(x * divisor) ^ kFlip;
-  const std::string key = crowded::bytes(x >> 32 | x << 32, false);
+  std::string key = crowded::bytes(x >> 32 | x << 32, false);
   if (hash_of(key) != hash) throw std::logic_error("the check makes keys for another hash");
   return key;
 }
