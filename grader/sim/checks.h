@@ -59,7 +59,7 @@ class UnitSteps {
   UnitStory told(const StoryEnd& end) const;
 
  private:
-  static constexpr std::size_t kMost = 1000;  ///< A story is short; loops of checks are not.
+  static constexpr std::size_t kMost = 1000;  ///< What a key went through may lie far back.
   static constexpr std::size_t kFirst = 3;    ///< Kept beside the last ones.
   struct UnitStep {
     Words words;

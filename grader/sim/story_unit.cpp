@@ -44,7 +44,7 @@ std::vector<Line> lines_of(const UnitStory& story) {
 }
 
 /// Tells lines, or only those of a key, the latest first, while there is room.
-void tell_group(std::vector<Line>& lines, std::size_t most, bool of_key) {
+void tell_latest(std::vector<Line>& lines, std::size_t most, bool of_key) {
   std::size_t taken = 0;
   for (const Line& line : lines) taken += line.told ? lines_taken(line) : 0;
   for (std::size_t i = lines.size(); i-- > 0;) {
@@ -82,8 +82,8 @@ std::string tell(const UnitStory& story, const StoryEnd& end) {
     }
   }
   if (!lines.empty()) lines.back().told = true;
-  tell_group(lines, kOfKey, true);
-  tell_group(lines, kLines - lines_taken(first), false);
+  tell_latest(lines, kOfKey, true);
+  tell_latest(lines, kLines - lines_taken(first), false);
   tell_single_gaps(lines);
   std::string text;
   std::size_t number = 1;

@@ -380,4 +380,21 @@ inline std::vector<NodeId> receivers(const QuorumNode& node, const std::string& 
   return sent;
 }
 
+/// Nobody else answers: 2 s later a put and a get that need two hosts have been told so, whatever
+/// calls are under way. `late` goes on from "a put" or "a get". The deadline is 1 s.
+inline void judge_deadline(const std::string& mode, Duration call_timeout,
+                           const std::string& late) {
+  NodeSetup setup = quorum_setup(mode);
+  setup.config.request_deadline = std::chrono::seconds(1);
+  setup.config.call_timeout = call_timeout;
+  QuorumNode node(setup);
+  const std::string key = node.key(true);
+  node.all(Conduct::is_silent);
+  const RequestToken put = node.put(key, "milk", 2, 1);
+  const RequestToken get = node.get(key, 2);
+  node.pass(std::chrono::seconds(2));
+  if (!not_met(node.told(put), 2, 1)) violation("a put" + late, words(node.told(put)));
+  if (!not_met(node.shown_to(get), 2, 1)) violation("a get" + late, words(node.shown_to(get)));
+}
+
 }  // namespace dynamo::sim

@@ -113,12 +113,17 @@ TEST(quorum, owners_that_lack_the_merge_are_sent_it) {
   }
 }
 
-/// Two owners answer when the client has been told already that they do not.
-void judge_answers_after_the_deadline() {
+/// Calls go on when the client has had its answer.
+NodeSetup calls_longer_than_the_deadline() {
   NodeSetup setup = quorum_setup("strict");
   setup.config.request_deadline = 800ms;
   setup.config.call_timeout = 2s;
-  QuorumNode node(setup);
+  return setup;
+}
+
+/// Two owners answer when the client has been told already that they do not.
+void judge_answers_after_the_deadline() {
+  QuorumNode node(calls_longer_than_the_deadline());
   Replicas replicas(node, false);
   const State newest = version_of("n3", "eggs");
   replicas.at(0, newest);
@@ -201,10 +206,7 @@ TEST(quorum, who_agrees_with_the_merge_is_sent_nothing) {
 
 TEST(quorum, a_late_answer_feeds_read_repair) {
   for (const bool late_is_newer : {true, false}) {
-    NodeSetup setup = quorum_setup("strict");
-    setup.config.request_deadline = 800ms;
-    setup.config.call_timeout = 2s;
-    QuorumNode node(setup);
+    QuorumNode node(calls_longer_than_the_deadline());
     Replicas replicas(node, false);
     const State old = version_of("n2", "milk");
     const State newest = newer_of(old, "n3", "eggs");

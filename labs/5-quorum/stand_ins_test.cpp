@@ -151,25 +151,10 @@ TEST(quorum, a_stand_in_is_given_a_hint_that_names_the_owner) {
   }
 }
 
-/// The deadline is over while the second ones in line are being asked.
-void judge_the_deadline() {
-  NodeSetup setup = quorum_setup("sloppy");
-  setup.config.request_deadline = 1s;
-  setup.config.call_timeout = 700ms;
-  QuorumNode node(setup);
-  const std::string key = node.key(true);
-  node.all(Conduct::is_silent);
-  const RequestToken put = node.put(key, "milk", 2, 1);
-  const RequestToken get = node.get(key, 2);
-  node.pass(3s);
-  const std::string late = " waits for stand-ins, which were asked after 0.7 s; its deadline is " +
-                           std::string("1 s after it came: unavailable, needed 2, got 1");
-  if (!not_met(node.told(put), 2, 1)) violation("a put" + late, words(node.told(put)));
-  if (!not_met(node.shown_to(get), 2, 1)) violation("a get" + late, words(node.shown_to(get)));
-}
-
 TEST(quorum, a_stand_in_that_is_silent_too_is_replaced_while_hosts_are_left) {
-  judge_the_deadline();
+  judge_deadline("sloppy", 700ms,
+                 " waits for stand-ins, which were asked after 0.7 s; its deadline is 1 s after it "
+                 "came: unavailable, needed 2, got 1");
   QuorumNode node("sloppy");
   const std::string key = node.key(true);
   const std::vector<NodeId> others = node.others(key);

@@ -10,13 +10,6 @@ namespace {
 using namespace dynamo;
 using namespace dynamo::sim;
 
-std::string numbers(const std::vector<VnodeId>& vnodes) {
-  std::vector<std::string> names;
-  names.reserve(vnodes.size());
-  for (const VnodeId vnode : vnodes) names.push_back(std::to_string(vnode));
-  return list(names);
-}
-
 bool holds(const std::vector<VnodeId>& vnodes, VnodeId vnode) {
   return std::find(vnodes.begin(), vnodes.end(), vnode) != vnodes.end();
 }

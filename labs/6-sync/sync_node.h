@@ -30,6 +30,14 @@ inline State version(const std::string& value, std::uint64_t number) {
   return written(value, stamp(number));
 }
 
+/// "[0, 3, 7]"
+inline std::string numbers(const std::vector<VnodeId>& vnodes) {
+  std::vector<std::string> names;
+  names.reserve(vnodes.size());
+  for (const VnodeId vnode : vnodes) names.push_back(std::to_string(vnode));
+  return list(names);
+}
+
 /// `count` keys, others for each `series`.
 inline std::vector<std::string> some_keys(std::size_t count, const std::string& series = "cart") {
   std::vector<std::string> keys;

@@ -22,13 +22,6 @@ std::vector<VnodeId> common(SyncNode& node, const NodeId& peer) {
   return vnodes;
 }
 
-std::string numbers(const std::vector<VnodeId>& vnodes) {
-  std::vector<std::string> names;
-  names.reserve(vnodes.size());
-  for (const VnodeId vnode : vnodes) names.push_back(std::to_string(vnode));
-  return list(names);
-}
-
 /// Two nodes join in the middle of an exchange, so that owners are others for the rest of it.
 void judge_joins_during_an_exchange() {
   SyncNode node(6, sync_setup(kPeriod));
