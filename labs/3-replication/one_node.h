@@ -79,16 +79,26 @@ struct OneNode {
     return found;
   }
 
-  /// The `number`th key for which n1 is an owner, or is none.
-  std::string key(bool mine, std::size_t number = 0) {
-    for (std::size_t i = 0;; ++i) {
-      std::string candidate = "cart" + std::to_string(i);
+  /// The `number`th key of this series for which n1 is an owner, or is none. Ends the test if the
+  /// ring has none.
+  std::string find_key(bool mine, std::size_t number, const std::string& series) {
+    constexpr std::size_t kMost = 100'000;
+    for (std::size_t i = 0; i < kMost; ++i) {
+      std::string candidate = series + std::to_string(i);
       const bool owned = among(look_up(candidate), "n1");
       retell(1, "");
-      if (owned != mine || number-- != 0) continue;
-      owners(candidate);
-      return candidate;
+      if (owned == mine && number-- == 0) return candidate;
     }
+    violation("n1 is an owner of some keys, and of others not",
+              std::string("of 100,000 keys there are too few for which it is ") +
+                  (mine ? "one" : "none"));
+  }
+
+  /// The same of "cart0", "cart1" and so on; the story tells its owners.
+  std::string key(bool mine, std::size_t number = 0) {
+    std::string found = find_key(mine, number, "cart");
+    owners(found);
+    return found;
   }
 
   /// What lies on its disk.
